@@ -1,0 +1,18 @@
+//! The learning algorithms of `rlrun`, one folder per paper, and the parts they share.
+//!
+//! | room | what is in it |
+//! | --- | --- |
+//! | [`a2c`] | synchronous advantage actor-critic: the agent, its configuration, its loss |
+//! | [`returns`] | n-step returns over a rollout |
+//! | [`rollout`] | what one rollout of a batch of environments is made of |
+//! | [`policy`] | actions drawn from logits |
+//! | [`stream`] | one random stream per consumer, derived by key |
+//!
+//! An agent turns observations into actions and rollouts into updates. It knows no thread, no file and no Python;
+//! whoever drives it owns those.
+
+pub mod a2c;
+pub mod policy;
+pub mod returns;
+pub mod rollout;
+pub mod stream;

@@ -1,0 +1,32 @@
+//! Atari games, played by `ALEVectorInterface` of ale-py 0.12.1.
+//!
+//! `table` lists the games, `rom` finds and checks their files, `batch` steps them, `arrays` copies what ALE returns.
+
+mod arrays;
+mod batch;
+mod rom;
+mod table;
+
+pub(crate) use batch::AtariBatch;
+pub(crate) use table::TWO_PLAYER_ROMS;
+pub use table::{GameInfo, list_games};
+
+/// Bytes of memory that one more Atari environment takes, rounded up (measured: 1.2 MB with MsPacman: emulator, palette
+/// of blended colours, observation buffers). For refusing early a number of environments that does not fit.
+pub const ATARI_BYTES_PER_ENV: u64 = 1_500_000;
+
+/// A game of the table. Only [`World::resolve`](crate::World::resolve) makes one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AtariGame(pub(crate) &'static GameInfo);
+
+impl AtariGame {
+    /// Canonical name: `MsPacman`.
+    pub fn name(&self) -> &'static str {
+        self.0.name
+    }
+
+    /// What is known about the game.
+    pub fn info(&self) -> &'static GameInfo {
+        self.0
+    }
+}

@@ -1,0 +1,12 @@
+//! Tests of the environments from outside: one binary for all.
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy's allowance for tests does not reach the functions they share"
+)]
+
+mod atari;
+mod kit;
+mod probe;
+mod python;
+mod scripted_player;
+mod setup;

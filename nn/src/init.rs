@@ -1,0 +1,96 @@
+//! Orthogonal initialisation (Saxe et al. 2014) with the gains of `OpenAI` Baselines' A2C: sqrt 2 for convolutions and the
+//! fully connected layer, [`POLICY_GAIN`] and [`VALUE_GAIN`] for the heads, biases 0.
+
+use rand::Rng;
+use rand_distr::{Distribution as _, StandardNormal};
+use tch::{Kind, Tensor};
+
+/// The gain of a layer that a `ReLU` follows.
+pub const RELU_GAIN: f64 = std::f64::consts::SQRT_2;
+/// The gain of the policy head: small, so that the first policy is nearly uniform.
+pub const POLICY_GAIN: f64 = 0.01;
+/// The gain of the value head.
+pub const VALUE_GAIN: f64 = 1.0;
+
+/// A weight whose matrix `[shape[0], rest]` has orthogonal rows of length `gain` (orthogonal columns, if it has more rows
+/// than columns).
+///
+/// The Q of the QR decomposition of a normal matrix; multiplying each column by the sign of R's diagonal makes it uniform
+/// over the orthogonal matrices (Mezzadri 2007). In f64, so that the f32 result does not depend on the last bits.
+///
+/// # Shapes
+/// `shape`, f32 on the CPU.
+///
+/// # Panics
+/// If a size is not positive.
+pub fn orthogonal(shape: &[i64], gain: f64, rng: &mut impl Rng) -> Tensor {
+    assert!(
+        !shape.is_empty() && shape.iter().all(|&n| n > 0),
+        "orthogonal weights need positive sizes, got {shape:?}"
+    );
+    let n_rows = shape[0];
+    let n_cols: i64 = shape[1..].iter().product();
+    let (tall, wide) = (n_rows.max(n_cols), n_rows.min(n_cols));
+    let normal: Vec<f64> = StandardNormal
+        .sample_iter(rng)
+        .take(usize::try_from(tall * wide).expect("positive sizes"))
+        .collect();
+    let (q, r) = Tensor::linalg_qr(&Tensor::from_slice(&normal).view([tall, wide]), "reduced");
+    let q = q * r.diagonal(0, 0, 1).sign();
+    let matrix = if n_rows < n_cols { q.tr() } else { q };
+    (matrix * gain)
+        .to_kind(Kind::Float)
+        .contiguous()
+        .view(shape)
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng as _;
+    use rand_chacha::ChaCha8Rng;
+    use tch::Device;
+
+    use super::*;
+
+    #[test]
+    fn rows_or_columns_are_orthogonal_with_length_gain() {
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        for (shape, gain) in [
+            (vec![32_i64, 6, 8, 8], RELU_GAIN),
+            (vec![64, 10], 1.0),
+            (vec![9, 512], 0.01),
+            (vec![1, 7], 1.0),
+            (vec![5, 5], 2.0),
+        ] {
+            let weight = orthogonal(&shape, gain, &mut rng);
+            assert_eq!(weight.size(), shape);
+            let matrix = weight.view([shape[0], -1]).to_kind(Kind::Double);
+            let wide = matrix.size()[0].min(matrix.size()[1]);
+            let gram = if matrix.size()[0] <= matrix.size()[1] {
+                matrix.matmul(&matrix.tr())
+            } else {
+                matrix.tr().matmul(&matrix)
+            };
+            let expected = Tensor::eye(wide, (Kind::Double, Device::Cpu)) * gain * gain;
+            let error = (gram - expected).abs().max().double_value(&[]);
+            assert!(error < 1e-6 * gain * gain, "{shape:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_seed_decides_the_weights() {
+        let draw = |seed| orthogonal(&[4, 6], 1.0, &mut ChaCha8Rng::seed_from_u64(seed));
+        assert_eq!(draw(1), draw(1));
+        assert_ne!(draw(1), draw(2));
+    }
+
+    /// Without the sign correction the first diagonal element of Q would always be negative (LAPACK's Householder sign).
+    #[test]
+    fn signs_are_not_biased() {
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        let n_positive = (0..200)
+            .filter(|_| orthogonal(&[3, 3], 1.0, &mut rng).double_value(&[0, 0]) > 0.0)
+            .count();
+        assert!((70..130).contains(&n_positive), "{n_positive} of 200");
+    }
+}

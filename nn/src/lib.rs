@@ -1,0 +1,55 @@
+//! The networks of rlrun and what trains them, on libtorch and usable on its own: `CoordConv` (Liu et al. 2018), the Nature
+//! torso (Mnih et al. 2015) with or without it, actor-critic heads, orthogonal initialisation, and optimizers whose state
+//! can be saved.
+//!
+//! ```text
+//! Params --- every trainable tensor, named, in the order of creation
+//!   ^
+//!   | new(&mut Params, ...) registers
+//! ActorCritic -> NatureTorso -> Conv2d | CoordConv2d, Linear
+//!   |  forward(obs)                coords: the coordinate channels, built once per size
+//!   v
+//! loss -> Tensor::run_backward(&[loss], &params.tensors(), ..) -> grads -> optim::{RmsPropTf, Adam}
+//! ```
+//!
+//! A layer keeps handles of the tensors that [`Params`] owns; the optimizer changes them in place, so a layer never needs
+//! to be told of an update. Nothing here draws from libtorch's global generator: initialisers take an [`rand::Rng`].
+//!
+//! # Layout
+//! Shapes are `PyTorch`'s, `[B, C, H, W]`. On the CPU the torso keeps the memory of its activations channels-last
+//! (`[B, H, W, C]` order behind the same shape), which libtorch's convolutions recognise; see [`torso`].
+//!
+//! ```no_run
+//! use rand::SeedableRng as _;
+//! use rlrun_nn::{ActorCritic, CoordLayers, Params, TorsoConfig, TorsoKind};
+//! use tch::{Device, Kind, Tensor};
+//!
+//! let config = TorsoConfig { kind: TorsoKind::CoordConv, coord_layers: CoordLayers::First, coord_radius: false };
+//! let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+//! let mut params = Params::new(Device::Cpu);
+//! let net = ActorCritic::new(&mut params, &config, [4, 84, 84], 9, &mut rng)?;
+//! let obs = Tensor::zeros([2, 4, 84, 84], (Kind::Uint8, Device::Cpu));
+//! let (logits, value) = net.forward(&obs);
+//! assert_eq!((logits.size(), value.size()), (vec![2, 9], vec![2]));
+//! # Ok::<(), rlrun_nn::NnError>(())
+//! ```
+
+mod actor_critic;
+mod conv;
+mod coordconv;
+mod coords;
+mod error;
+pub mod init;
+mod linear;
+pub mod optim;
+mod params;
+pub mod torso;
+
+pub use actor_critic::ActorCritic;
+pub use conv::{Conv2d, ConvSpec};
+pub use coordconv::CoordConv2d;
+pub use coords::coord_channels;
+pub use error::NnError;
+pub use linear::Linear;
+pub use params::Params;
+pub use torso::{CoordLayers, NatureTorso, TorsoConfig, TorsoKind};

@@ -1,0 +1,39 @@
+//! A fully connected layer, `y = W x + b`.
+
+use rand::Rng;
+use tch::{Device, Kind, Tensor};
+
+use crate::Params;
+use crate::init::orthogonal;
+
+/// A fully connected layer.
+#[derive(Debug)]
+pub struct Linear {
+    weight: Tensor, // [out, in]
+    bias: Tensor,   // [out]
+}
+
+impl Linear {
+    /// A layer `name.weight`, orthogonal with `gain`, and `name.bias`, zero. `sizes` is (in, out).
+    pub fn new(
+        params: &mut Params,
+        name: &str,
+        sizes: (i64, i64),
+        gain: f64,
+        rng: &mut impl Rng,
+    ) -> Self {
+        let (n_in, n_out) = sizes;
+        let weight = orthogonal(&[n_out, n_in], gain, rng);
+        let bias = Tensor::zeros([n_out], (Kind::Float, Device::Cpu));
+        Self {
+            weight: params.add(format!("{name}.weight"), &weight),
+            bias: params.add(format!("{name}.bias"), &bias),
+        }
+    }
+
+    /// # Shapes
+    /// `[B, in] -> [B, out]`
+    pub fn forward(&self, x: &Tensor) -> Tensor {
+        x.linear(&self.weight, Some(&self.bias))
+    }
+}

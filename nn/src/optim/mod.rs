@@ -1,0 +1,69 @@
+//! Optimizers with savable state, and gradient clipping.
+//!
+//! An update of 1.7 million weights is bound by memory, not by arithmetic: on the CPU one pass reads and writes each
+//! number once and allocates nothing. On other devices the same formulas run as tensor operations. The two agree to
+//! rounding.
+//!
+//! ```text
+//! let norm = global_norm(&grads);                                   // one pass over the gradients
+//! optimizer.step_scaled(&params, &grads, lr, clip_scale(norm, 0.5)); // one pass over everything
+//! ```
+//!
+//! # State
+//! `state()` gives handles that share memory with the optimizer, so that saving copies nothing: write them before the next
+//! step. `load_state()` copies into place.
+
+mod adam;
+mod clip;
+mod rms_prop_tf;
+mod slices;
+
+pub use adam::{Adam, AdamConfig};
+pub use clip::{clip_by_global_norm, clip_scale, global_norm};
+pub use rms_prop_tf::{RmsPropTf, RmsPropTfConfig};
+
+use tch::Tensor;
+
+use crate::Params;
+
+/// One state tensor per parameter, of its shape and on its device, each filled with `value` and named
+/// `prefix.<parameter>`.
+fn state_like(params: &Params, prefix: &str, value: f64) -> Vec<(String, Tensor)> {
+    params
+        .iter()
+        .map(|(name, param)| {
+            let state = param.detach().full_like(value);
+            (format!("{prefix}.{name}"), state)
+        })
+        .collect()
+}
+
+/// Each parameter with its gradient, which is copied only if it does not lie in memory as the parameter does.
+///
+/// # Panics
+/// If the gradients are not one per parameter, of its shape: they belong to other parameters.
+fn pair<'a>(
+    params: &'a Params,
+    grads: &'a [Tensor],
+) -> impl Iterator<Item = (&'a Tensor, Tensor)> + use<'a> {
+    assert_eq!(grads.len(), params.len(), "one gradient per parameter");
+    params.iter().zip(grads).map(|((name, param), grad)| {
+        assert!(grad.defined(), "the loss does not depend on {name}");
+        assert_eq!(grad.size(), param.size(), "the shape of {name}'s gradient");
+        if grad.stride() == param.stride() {
+            return (param, grad.shallow_clone());
+        }
+        let mut reordered = param.detach().empty_like();
+        reordered.copy_(grad);
+        (param, reordered)
+    })
+}
+
+/// A coefficient as the element type.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "coefficients are computed in f64 and rounded once to the precision of the weights"
+)]
+fn f32_of(x: f64) -> f32 {
+    x as f32
+}

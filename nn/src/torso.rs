@@ -1,0 +1,361 @@
+//! The convolutional torso of Mnih et al. 2015 ("Human-level control through deep reinforcement learning", Methods), with
+//! or without `CoordConv`:
+//!
+//! ```text
+//! obs u8 [B, C, H, W]
+//!   conv1  8x8 stride 4, 32 channels, ReLU      CoordConv: coordinates join here (CoordLayers::First),
+//!   conv2  4x4 stride 2, 64 channels, ReLU                 or before each of the three (CoordLayers::All)
+//!   conv3  3x3 stride 1, 64 channels, ReLU
+//!   fc     512, ReLU
+//! features [B, 512]
+//! ```
+//!
+//! The paper's pixels are divided by 255. Here the first convolution's image weights are
+//! ([`ConvSpec::input_scale`](crate::ConvSpec)); the coordinates, already in [-1, 1], are not.
+//!
+//! # Layout
+//! On the CPU the frames are turned to channels-last while they are bytes, and every activation stays so: libtorch's
+//! convolutions run forward and backward a quarter faster on it than on channels-first, and the fully connected layer
+//! reads the last activation as it lies. Its weight's columns are therefore in the order row, column, channel; `PyTorch`
+//! ports, which flatten `[C, H, W]`, have the same columns in another order.
+
+use std::fmt;
+use std::str::FromStr;
+
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+use tch::{Kind, Tensor};
+
+use crate::conv::memory_order;
+use crate::init::RELU_GAIN;
+use crate::{Conv2d, ConvSpec, CoordConv2d, Linear, NnError, Params};
+
+/// The channels of the last convolution.
+const LAST_CHANNELS: i64 = 64;
+/// The features that come out.
+const N_FEATURES: i64 = 512;
+/// The least height and width of an observation: 36 -> 8 -> 3 -> 1.
+const MIN_OBS_SIZE: i64 = 36;
+
+/// Which convolutions the torso has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TorsoKind {
+    /// Plain convolutions: the Nature network.
+    Conv,
+    /// The same, with coordinate channels.
+    CoordConv,
+}
+
+impl fmt::Display for TorsoKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Conv => "conv",
+            Self::CoordConv => "coordconv",
+        })
+    }
+}
+
+impl FromStr for TorsoKind {
+    type Err = NnError;
+
+    fn from_str(name: &str) -> Result<Self, NnError> {
+        match name {
+            "conv" => Ok(Self::Conv),
+            "coordconv" => Ok(Self::CoordConv),
+            _ => Err(NnError::UnknownName {
+                what: "torso",
+                expected: "conv or coordconv",
+                got: name.to_owned(),
+            }),
+        }
+    }
+}
+
+/// Before which convolutions the coordinates join.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CoordLayers {
+    /// Before the first.
+    First,
+    /// Before each.
+    All,
+}
+
+impl fmt::Display for CoordLayers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::First => "first",
+            Self::All => "all",
+        })
+    }
+}
+
+impl FromStr for CoordLayers {
+    type Err = NnError;
+
+    fn from_str(name: &str) -> Result<Self, NnError> {
+        match name {
+            "first" => Ok(Self::First),
+            "all" => Ok(Self::All),
+            _ => Err(NnError::UnknownName {
+                what: "choice of coordinate layers",
+                expected: "first or all",
+                got: name.to_owned(),
+            }),
+        }
+    }
+}
+
+/// What decides the torso's shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TorsoConfig {
+    /// Plain or with coordinates.
+    pub kind: TorsoKind,
+    /// Where the coordinates join; of no effect in a plain torso.
+    pub coord_layers: CoordLayers,
+    /// Whether the radius is a third coordinate; of no effect in a plain torso.
+    pub coord_radius: bool,
+}
+
+/// The torso.
+#[derive(Debug)]
+pub struct NatureTorso {
+    convs: Vec<Layer>,
+    fc: Linear,
+}
+
+#[derive(Debug)]
+enum Layer {
+    Plain(Conv2d),
+    Coord(CoordConv2d),
+}
+
+impl Layer {
+    fn forward(&self, x: &Tensor) -> Tensor {
+        match self {
+            Self::Plain(conv) => conv.forward(x),
+            Self::Coord(conv) => conv.forward(x),
+        }
+    }
+}
+
+impl NatureTorso {
+    /// Parameters `torso.conv1.weight`, `torso.conv1.bias` ... `torso.fc.bias`, orthogonal with gain sqrt 2, biases 0.
+    /// `obs_shape` is channels, height, width.
+    ///
+    /// # Errors
+    /// If the observation has no channel or is smaller than 36x36.
+    pub fn new(
+        params: &mut Params,
+        config: &TorsoConfig,
+        obs_shape: [i64; 3],
+        rng: &mut impl Rng,
+    ) -> Result<Self, NnError> {
+        let [n_channels, height, width] = obs_shape;
+        if n_channels < 1 {
+            return Err(NnError::NotPositive {
+                what: "the number of an observation's channels",
+                got: n_channels,
+            });
+        }
+        if height.min(width) < MIN_OBS_SIZE {
+            return Err(NnError::ObsTooSmall {
+                height,
+                width,
+                min: MIN_OBS_SIZE,
+            });
+        }
+        let specs = conv_specs(n_channels);
+        let convs = specs.iter().enumerate().map(|(layer_idx, &spec)| {
+            let name = format!("torso.conv{}", layer_idx + 1);
+            let with_coords = config.kind == TorsoKind::CoordConv
+                && (layer_idx == 0 || config.coord_layers == CoordLayers::All);
+            if with_coords {
+                let conv = CoordConv2d::new(params, &name, spec, config.coord_radius, rng);
+                Layer::Coord(conv)
+            } else {
+                Layer::Plain(Conv2d::new(params, &name, spec, rng))
+            }
+        });
+        let convs = convs.collect();
+        let out_size = |size| specs.iter().fold(size, |size, spec| spec.out_size(size));
+        let n_flat = LAST_CHANNELS * out_size(height) * out_size(width);
+        let fc = Linear::new(params, "torso.fc", (n_flat, N_FEATURES), RELU_GAIN, rng);
+        Ok(Self { convs, fc })
+    }
+
+    /// # Shapes
+    /// `u8 [B, C, H, W] -> f32 [B, 512]`
+    pub fn forward(&self, obs: &Tensor) -> Tensor {
+        let pixels = to_float(obs); // [B, C, H, W] of 0..=255
+        let x = self
+            .convs
+            .iter()
+            .fold(pixels, |x, conv| conv.forward(&x).relu_()); // [B, 64, H', W']
+        let x = x.permute([0, 2, 3, 1]).flatten(1, -1); // [B, H'*W'*64], no copy if channels-last
+        self.fc.forward(&x).relu_()
+    }
+
+    /// How many features come out.
+    pub fn out_features(&self) -> i64 {
+        N_FEATURES
+    }
+}
+
+/// The three convolutions; the first one takes bytes for fractions of 255.
+fn conv_specs(n_channels: i64) -> [ConvSpec; 3] {
+    [
+        ConvSpec::new(n_channels, 32, 8)
+            .stride(4)
+            .input_scale(1.0 / 255.0),
+        ConvSpec::new(32, 64, 4).stride(2),
+        ConvSpec::new(64, LAST_CHANNELS, 3),
+    ]
+}
+
+/// The bytes as floats, on the CPU in channels-last memory: turned while an element is one byte, and the conversion keeps
+/// the strides.
+fn to_float(obs: &Tensor) -> Tensor {
+    memory_order(obs, obs.device()).to_kind(Kind::Float)
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng as _;
+    use rand_chacha::ChaCha8Rng;
+    use tch::Device;
+
+    use super::*;
+
+    const KINDS: [TorsoConfig; 4] = [
+        torso(TorsoKind::Conv, CoordLayers::First, false),
+        torso(TorsoKind::CoordConv, CoordLayers::First, false),
+        torso(TorsoKind::CoordConv, CoordLayers::First, true),
+        torso(TorsoKind::CoordConv, CoordLayers::All, false),
+    ];
+
+    const fn torso(kind: TorsoKind, coord_layers: CoordLayers, coord_radius: bool) -> TorsoConfig {
+        TorsoConfig {
+            kind,
+            coord_layers,
+            coord_radius,
+        }
+    }
+
+    fn build(config: &TorsoConfig, obs_shape: [i64; 3]) -> (Params, NatureTorso) {
+        let mut params = Params::new(Device::Cpu);
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let torso = NatureTorso::new(&mut params, config, obs_shape, &mut rng).unwrap();
+        (params, torso)
+    }
+
+    fn frames(shape: [i64; 4]) -> Tensor {
+        let n: i64 = shape.iter().product();
+        (Tensor::arange(n, (Kind::Int64, Device::Cpu)) * 7919)
+            .remainder(256)
+            .to_kind(Kind::Uint8)
+            .view(shape)
+    }
+
+    /// The counts of section 11 of the CoordConv sheet: the plain trunk, +4,096, +6,144 with the radius, +7,296 at all.
+    #[test]
+    fn parameters_are_counted_as_published() {
+        let n_params = KINDS.map(|config| build(&config, [4, 84, 84]).0.n_elements());
+        assert_eq!(n_params, [1_684_128, 1_688_224, 1_690_272, 1_691_424]);
+    }
+
+    #[test]
+    fn any_size_from_36_on_gives_512_features() {
+        for (height, width) in [(36, 36), (36, 61), (84, 84), (100, 40)] {
+            for config in &KINDS {
+                let (_, torso) = build(config, [2, height, width]);
+                let features = torso.forward(&frames([3, 2, height, width]));
+                assert_eq!(features.size(), [3, torso.out_features()]);
+                assert!(features.min().double_value(&[]) >= 0.0);
+            }
+        }
+    }
+
+    #[test]
+    fn too_small_an_observation_is_refused_with_its_size() {
+        let mut params = Params::new(Device::Cpu);
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut refuse = |shape| {
+            NatureTorso::new(&mut params, &KINDS[1], shape, &mut rng)
+                .unwrap_err()
+                .to_string()
+        };
+        let message = "an observation of 84x35 pixels is too small for the Nature torso, which needs at least 36x36";
+        assert_eq!(refuse([4, 84, 35]), message);
+        assert!(refuse([0, 84, 84]).contains("must be at least 1, got 0"));
+    }
+
+    /// Slow reference: divide every pixel, append the coordinates, channels-first all the way.
+    #[test]
+    fn folding_the_255_into_the_weights_changes_rounding_only() {
+        for config in &KINDS {
+            let (params, torso) = build(config, [2, 44, 52]);
+            let obs = frames([2, 2, 44, 52]);
+            let tensors = params.tensors();
+            let mut x = obs.to_kind(Kind::Float) / 255.0;
+            for (layer_idx, stride) in [(0, 4), (1, 2), (2, 1)] {
+                let (weight, bias) = (&tensors[2 * layer_idx], &tensors[2 * layer_idx + 1]);
+                let size = x.size();
+                if weight.size()[1] > size[1] {
+                    let options = (Kind::Float, Device::Cpu);
+                    let coords =
+                        crate::coord_channels(size[2], size[3], config.coord_radius, options);
+                    x = Tensor::cat(&[x, coords.expand([size[0], -1, -1, -1], false)], 1);
+                }
+                let stride = [stride; 2];
+                x = x
+                    .conv2d(weight, Some(bias), stride, [0, 0], [1, 1], 1)
+                    .relu();
+            }
+            let x = x.permute([0, 2, 3, 1]).flatten(1, -1);
+            let expected = x.linear(&tensors[6], Some(&tensors[7])).relu();
+            let got = torso.forward(&obs);
+            assert!(got.allclose(&expected, 1e-4, 1e-5, false), "{config:?}");
+        }
+    }
+
+    #[test]
+    fn activations_are_channels_last_and_gradients_lie_as_their_parameters() {
+        for config in &KINDS {
+            let (params, torso) = build(config, [4, 84, 84]);
+            let pixels = to_float(&frames([2, 4, 84, 84]));
+            assert_eq!(pixels.stride(), [4 * 84 * 84, 1, 4 * 84, 4]);
+            let mut x = pixels;
+            for conv in &torso.convs {
+                x = conv.forward(&x).relu_();
+                assert_eq!(x.stride()[1], 1, "{config:?}");
+            }
+            let loss = torso.forward(&frames([2, 4, 84, 84])).sum(Kind::Float);
+            let grads = Tensor::run_backward(&[loss], &params.tensors(), false, false);
+            for ((name, param), grad) in params.iter().zip(&grads) {
+                assert_eq!(grad.stride(), param.stride(), "{name}, {config:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_config_reads_as_written_and_refuses_what_it_does_not_know() {
+        let config: TorsoConfig =
+            toml::from_str("kind = 'coordconv'\ncoord_layers = 'all'\ncoord_radius = true")
+                .unwrap();
+        assert_eq!(config, torso(TorsoKind::CoordConv, CoordLayers::All, true));
+        for wrong in ["kind = 'coord'", "kind = 'conv'\nradius = true"] {
+            assert!(toml::from_str::<TorsoConfig>(wrong).is_err(), "{wrong}");
+        }
+        for kind in [TorsoKind::Conv, TorsoKind::CoordConv] {
+            assert_eq!(kind.to_string().parse(), Ok(kind));
+        }
+        for layers in [CoordLayers::First, CoordLayers::All] {
+            assert_eq!(layers.to_string().parse(), Ok(layers));
+        }
+        let error = "cnn".parse::<TorsoKind>().unwrap_err().to_string();
+        assert_eq!(error, "unknown torso \"cnn\": expected conv or coordconv");
+    }
+}

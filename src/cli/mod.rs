@@ -1,0 +1,152 @@
+//! The command line: its words, and what each of them asks for.
+
+mod output;
+mod train_args;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+pub(crate) use output::{complain, print};
+pub(crate) use train_args::{PlanArgs, TrainAction, TrainArgs};
+
+use crate::config::parse_count;
+
+const EXAMPLES: &str = "\
+Units: a frame is one emulator frame, a step is one decision of the agent (4 frames), an update is one step of the \
+optimizer. Numbers may be written 20k, 1.5M, 1e6 or 10_000_000.
+
+Exit status: 0 done, 1 the run failed, 2 the request was wrong and nothing was written.
+
+Examples:
+  rlrun --game MsPacman --torso coordconv --steps 1M --seed 1
+  rlrun --game Pong --preset baselines --set a2c.learning_rate=1e-3 --dry-run
+  rlrun --resume runs/MsPacman/a2c-coordconv/NAME
+  rlrun games MsPacman";
+
+/// Trains Atari agents with conv and CoordConv torsos.
+#[derive(Debug, Parser)]
+#[command(
+    name = "rlrun",
+    bin_name = "rlrun",
+    version,
+    about = "Trains Atari agents with conv and CoordConv torsos",
+    after_help = EXAMPLES,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
+    max_term_width = 120
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    train: TrainArgs,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Train an agent; the same as giving its options without `train`
+    #[command(after_help = EXAMPLES)]
+    Train(Box<TrainArgs>),
+    /// Measure the speed of this machine
+    Bench(BenchArgs),
+    /// List the playable games with their actions and lives
+    Games(GamesArgs),
+    /// Say what was found on this machine, and how to mend what is missing
+    Doctor(DoctorArgs),
+    /// Print completions for a shell, to be put where it looks for them
+    Completions(CompletionsArgs),
+}
+
+/// `rlrun bench`.
+#[derive(Args, Debug)]
+pub(crate) struct BenchArgs {
+    /// What is measured.
+    #[command(subcommand)]
+    pub(crate) what: BenchCommand,
+}
+
+/// What can be measured.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchCommand {
+    /// Train for a while without writing anything, and report steps per second, memory and where the time went
+    Train(Box<BenchTrainArgs>),
+}
+
+/// `rlrun bench train`.
+#[derive(Args, Debug)]
+pub(crate) struct BenchTrainArgs {
+    /// What is trained.
+    #[command(flatten)]
+    pub(crate) plan: PlanArgs,
+    /// Wall seconds of each repeat
+    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = parse_count, help_heading = "Measuring")]
+    pub(crate) seconds: u64,
+    /// How often it is measured; the median counts
+    #[arg(long, value_name = "N", default_value = "3", value_parser = parse_count, help_heading = "Measuring")]
+    pub(crate) repeats: u64,
+    /// Agent steps before the clock starts
+    #[arg(long, value_name = "STEPS", default_value = "2k", value_parser = parse_count, help_heading = "Measuring")]
+    pub(crate) warmup: u64,
+    /// Do everything on one thread
+    #[arg(long, help_heading = "Measuring")]
+    pub(crate) serial: bool,
+    /// Write the numbers to a JSON file too
+    #[arg(long, value_name = "FILE", help_heading = "Measuring")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+/// `rlrun games`.
+#[derive(Args, Debug)]
+pub(crate) struct GamesArgs {
+    /// Only this game, with its actions by name
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+}
+
+/// `rlrun doctor`.
+#[derive(Args, Debug)]
+pub(crate) struct DoctorArgs {
+    /// Print JSON, for programs
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Look whether runs can be written here
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub(crate) runs: PathBuf,
+}
+
+/// `rlrun completions`.
+#[derive(Args, Debug)]
+pub(crate) struct CompletionsArgs {
+    /// Which shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+impl Cli {
+    /// The command that was asked for; without a name it is `train`.
+    fn asked_for(self) -> Command {
+        self.command
+            .unwrap_or_else(|| Command::Train(Box::new(self.train)))
+    }
+}
+
+/// Reads the command line.
+///
+/// # Errors
+/// clap's error, which may also be the text of `--help`; it knows where it is printed and its exit status.
+pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
+    let matches = Cli::command().try_get_matches_from(args)?;
+    Ok(Cli::from_arg_matches(&matches)?.asked_for())
+}
+
+/// Writes the completions of a shell to stdout.
+pub(crate) fn completions(args: &CompletionsArgs) {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "rlrun", &mut script);
+    print(&String::from_utf8_lossy(&script));
+}
+
+#[cfg(test)]
+mod tests;

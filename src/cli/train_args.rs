@@ -1,0 +1,255 @@
+//! The options of `train`, and the request that they make.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use toml::Value;
+
+use crate::config::parse_count;
+use crate::plan::{
+    self, Asked, ConfigFile, DeviceChoice, FolderRequest, Machine, Threading, TrainRequest,
+};
+use crate::request::RequestError;
+
+// Headings of `--help`.
+const WHAT: &str = "What to train";
+const HOW: &str = "How long and how wide";
+const LAYERS: &str = "Hyper-parameters, each over the one before";
+const WHERE: &str = "Where it goes";
+
+/// Options that decide the plan, and so the numbers.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct PlanArgs {
+    /// The game: MsPacman, ms-pacman and ALE/MsPacman-v5 are the same; `rlrun games` lists them
+    #[arg(long, short, value_name = "NAME", help_heading = WHAT)]
+    game: Option<String>,
+    /// The algorithm that learns [default: a2c]
+    #[arg(long, value_parser = ["a2c"], hide_possible_values = true, help_heading = WHAT)]
+    agent: Option<String>,
+    /// The network in front of the heads: the Nature CNN, or the same with coordinate channels [default: conv]
+    #[arg(long, value_name = "KIND", value_parser = ["conv", "coordconv"], help_heading = WHAT)]
+    torso: Option<String>,
+    /// Which convolutions of a coordconv torso see coordinates [default: first]
+    #[arg(long, value_name = "WHICH", value_parser = ["first", "all"], help_heading = WHAT)]
+    coord_layers: Option<String>,
+    /// Give a coordconv torso the distance from the centre as a third coordinate
+    #[arg(long, help_heading = WHAT)]
+    coord_radius: bool,
+    /// How the game is presented: life loss ends returns (baselines), or sticky actions and full games (machado)
+    /// [default: baselines]
+    #[arg(long, value_name = "NAME", value_parser = ["baselines", "machado"], help_heading = WHAT)]
+    protocol: Option<String>,
+
+    /// Length of the training in agent steps, 4 frames each, all environments together [default: 10M]
+    #[arg(long, value_name = "STEPS", value_parser = parse_count, allow_negative_numbers = true, help_heading = HOW)]
+    steps: Option<u64>,
+    /// The master seed; on a CPU the same plan gives the same weights, bit for bit [default: 1]
+    #[arg(long, value_name = "SEED", value_parser = parse_count, allow_negative_numbers = true, help_heading = HOW)]
+    seed: Option<u64>,
+    /// Environments stepped together, about 3.5 MB each [default: 16]
+    #[arg(long, value_name = "N", value_parser = parse_count, allow_negative_numbers = true, help_heading = HOW)]
+    envs: Option<u64>,
+    /// Actor threads, each with an equal share of the environments [default: 2]
+    #[arg(long, value_name = "N", value_parser = parse_count, allow_negative_numbers = true, help_heading = HOW)]
+    actors: Option<u64>,
+    /// CPU threads of libtorch; their number decides how sums are rounded [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = parse_count, allow_negative_numbers = true, help_heading = HOW)]
+    threads: Option<u64>,
+    /// Where the network lives: auto, cpu or cuda:N [default: auto]
+    #[arg(long, value_name = "DEVICE", help_heading = HOW)]
+    device: Option<DeviceChoice>,
+
+    /// Start from named hyper-parameters: RL Baselines3 Zoo's (also the default) or OpenAI Baselines'
+    #[arg(long, value_name = "NAME", value_parser = ["zoo", "baselines"], help_heading = LAYERS)]
+    preset: Option<String>,
+    /// Lay a TOML file over the preset; any keys of configs/a2c.toml, or the plan.toml of a run
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = LAYERS
+    )]
+    config: Option<PathBuf>,
+    /// Set one key, for example a2c.learning_rate=1e-3; may be repeated. Named options win over it
+    #[arg(
+        long = "set",
+        value_name = "KEY=VALUE",
+        help_heading = LAYERS
+    )]
+    sets: Vec<String>,
+}
+
+/// All options of `train`.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct TrainArgs {
+    #[command(flatten)]
+    plan: PlanArgs,
+
+    /// The folder of all runs; a run goes to DIR/<game>/<agent>-<torso>/seed<k>-<time> [default: runs]
+    #[arg(long, value_name = "DIR", help_heading = WHERE)]
+    runs: Option<PathBuf>,
+    /// Name of the run's own folder, in place of seed<k>-<time>
+    #[arg(long, value_name = "NAME", help_heading = WHERE)]
+    name: Option<String>,
+    /// Go on with the run in DIR; only --steps, --device, --serial and --quiet go with it
+    #[arg(long, value_name = "DIR", help_heading = WHERE)]
+    resume: Option<PathBuf>,
+    /// Print the plan as TOML and stop; nothing is written
+    #[arg(long, help_heading = WHERE)]
+    dry_run: bool,
+    /// No progress bar; warnings and the summary remain
+    #[arg(long, short, help_heading = WHERE)]
+    quiet: bool,
+    /// Do everything on one thread, for debugging; the numbers are the same
+    #[arg(long, help_heading = WHERE)]
+    serial: bool,
+}
+
+/// What `train` is to do.
+#[derive(Debug)]
+pub(crate) enum TrainAction {
+    /// Print this and stop.
+    Describe(String),
+    /// Train.
+    Train(Box<TrainRequest>),
+}
+
+impl PlanArgs {
+    /// What these options ask of the plan.
+    ///
+    /// # Errors
+    /// The file of `--config` cannot be read.
+    pub(crate) fn asked(&self) -> Result<Asked, RequestError> {
+        let file = self.config.as_deref().map(ConfigFile::read).transpose()?;
+        Ok(Asked {
+            preset: self.preset.clone(),
+            file,
+            sets: self.sets.clone(),
+            flags: self.flags(),
+        })
+    }
+
+    /// The named options that were given: option, key, value.
+    fn flags(&self) -> Vec<(&'static str, &'static str, Value)> {
+        let word = |value: &Option<String>| value.clone().map(Value::String);
+        let count = |value: Option<u64>| {
+            value.map(|n| Value::Integer(i64::try_from(n).expect("parse_count keeps below 2^63")))
+        };
+        let all = [
+            ("--game", "game", word(&self.game)),
+            ("--agent", "agent", word(&self.agent)),
+            ("--torso", "torso.kind", word(&self.torso)),
+            (
+                "--coord-layers",
+                "torso.coord_layers",
+                word(&self.coord_layers),
+            ),
+            (
+                "--coord-radius",
+                "torso.coord_radius",
+                self.coord_radius.then_some(Value::Boolean(true)),
+            ),
+            ("--protocol", "protocol", word(&self.protocol)),
+            ("--steps", "total_steps", count(self.steps)),
+            ("--seed", "seed", count(self.seed)),
+            ("--envs", "env.n_envs", count(self.envs)),
+            ("--actors", "env.n_groups", count(self.actors)),
+            ("--threads", "learner.threads", count(self.threads)),
+            (
+                "--device",
+                "learner.device",
+                self.device.map(|choice| Value::String(choice.to_string())),
+            ),
+        ];
+        all.into_iter()
+            .filter_map(|(flag, key, value)| Some((flag, key, value?)))
+            .collect()
+    }
+}
+
+impl TrainArgs {
+    /// What is to be done, on this machine.
+    ///
+    /// # Errors
+    /// Whatever cannot be planned or resumed.
+    pub(crate) fn action(&self, machine: &Machine) -> Result<TrainAction, RequestError> {
+        let (plan, folder) = match &self.resume {
+            Some(dir) => self.resumed(dir, machine)?,
+            None => self.created(machine)?,
+        };
+        if self.dry_run {
+            return Ok(TrainAction::Describe(plan.describe()));
+        }
+        let threading = if self.serial {
+            Threading::Serial
+        } else {
+            Threading::Actors
+        };
+        Ok(TrainAction::Train(Box::new(TrainRequest {
+            plan,
+            folder,
+            threading,
+            quiet: self.quiet,
+        })))
+    }
+
+    fn created(&self, machine: &Machine) -> Result<(plan::Plan, FolderRequest), RequestError> {
+        if let Some(name) = &self.name {
+            check_name(name)?;
+        }
+        let plan = plan::resolve(&self.plan.asked()?, machine)?;
+        let folder = FolderRequest::Create {
+            runs_root: self.runs.clone().unwrap_or_else(|| PathBuf::from("runs")),
+            name: self.name.clone(),
+        };
+        Ok((plan, folder))
+    }
+
+    fn resumed(
+        &self,
+        dir: &Path,
+        machine: &Machine,
+    ) -> Result<(plan::Plan, FolderRequest), RequestError> {
+        if let Some(option) = self.beside_resume() {
+            return Err(RequestError::new(format!(
+                "{option} does not go with --resume: a resumed run keeps the plan in its folder; \
+                 only --steps, --device, --serial and --quiet may be given"
+            )));
+        }
+        let plan = plan::resume(dir, self.plan.steps, self.plan.device, machine)?;
+        let dir = dir.to_owned();
+        Ok((plan, FolderRequest::Open { dir }))
+    }
+
+    /// The first option that a resumed run has no use for.
+    fn beside_resume(&self) -> Option<&'static str> {
+        let plan = &self.plan;
+        let others = [
+            ("--preset", plan.preset.is_some()),
+            ("--config", plan.config.is_some()),
+            ("--set", !plan.sets.is_empty()),
+            ("--runs", self.runs.is_some()),
+            ("--name", self.name.is_some()),
+            ("--dry-run", self.dry_run),
+        ];
+        let named = plan.flags().into_iter().map(|(flag, _, _)| flag);
+        named
+            .filter(|flag| !["--steps", "--device"].contains(flag))
+            .chain(
+                others
+                    .into_iter()
+                    .filter_map(|(flag, given)| given.then_some(flag)),
+            )
+            .next()
+    }
+}
+
+/// A run's name is one folder, spelled so that no shell needs quotes for it.
+fn check_name(name: &str) -> Result<(), RequestError> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if name.is_empty() || name.starts_with(['.', '-']) || !name.chars().all(is_plain) {
+        return Err(RequestError::new(format!(
+            "--name `{name}`: a name is made of letters, digits, `.`, `_` and `-`, and starts with none of `.` and `-`"
+        )));
+    }
+    Ok(())
+}

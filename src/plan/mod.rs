@@ -1,0 +1,192 @@
+//! The plan: everything that decides the numbers of a run, settled before the first frame.
+//!
+//! ```text
+//! what was typed ─┐
+//! files, presets ─┴─> config::Layers ─> resolve ─> Plan ─> plan.toml, actors, learner
+//! the machine ────────────────────────────┘
+//! ```
+//!
+//! A plan is written into its run folder as `plan.toml`. It has the keys of `configs/a2c.toml`, so that it can be
+//! given to `--config`, and it says nothing that leaves the numbers as they are (`--serial`, `--quiet`, folders).
+
+mod checks;
+mod device;
+mod machine;
+mod resolve;
+mod resume;
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use rlrun_agents::a2c::A2cConfig;
+use rlrun_envs::ProtocolName;
+use rlrun_nn::TorsoConfig;
+
+use crate::config::grouped;
+
+pub(crate) use checks::memory_bytes;
+pub(crate) use device::{DeviceChoice, DeviceName};
+pub(crate) use machine::Machine;
+pub(crate) use resolve::{Asked, ConfigFile, resolve};
+pub(crate) use resume::resume;
+
+/// A resolved plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Plan {
+    /// Which algorithm learns.
+    pub(crate) agent: AgentKind,
+    /// Canonical name of the game: `MsPacman`, `probe:position`.
+    pub(crate) game: String,
+    /// How the game is presented and when a return ends.
+    pub(crate) protocol: ProtocolName,
+    /// The master seed; every random stream is derived from it.
+    pub(crate) seed: u64,
+    /// Agent steps of the whole training, all environments together.
+    pub(crate) total_steps: u64,
+    /// Environments and who steps them.
+    pub(crate) env: EnvPlan,
+    /// Where the network lives.
+    pub(crate) learner: LearnerPlan,
+    /// The convolutional torso.
+    pub(crate) torso: TorsoConfig,
+    /// The hyper-parameters of A2C.
+    pub(crate) a2c: A2cConfig,
+    /// Checkpoints and logs.
+    pub(crate) run: RunPlan,
+}
+
+/// The algorithms there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum AgentKind {
+    /// Advantage actor-critic.
+    A2c,
+}
+
+/// The `[env]` table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EnvPlan {
+    /// Environments stepped together.
+    pub(crate) n_envs: usize,
+    /// Groups of environments, each with one actor thread; divides `n_envs`.
+    pub(crate) n_groups: usize,
+    /// Emulator threads of each group.
+    pub(crate) env_threads: usize,
+}
+
+/// The `[learner]` table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LearnerPlan {
+    /// `cpu` or `cuda:N`.
+    pub(crate) device: DeviceName,
+    /// libtorch's CPU threads during updates. On a CPU it decides the order, and so the rounding, of sums.
+    pub(crate) threads: usize,
+}
+
+/// The `[run]` table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RunPlan {
+    /// Wall seconds between two checkpoints.
+    pub(crate) checkpoint_interval_seconds: u64,
+    /// Newest checkpoints kept; the best is kept apart.
+    pub(crate) checkpoints_kept: usize,
+    /// Agent steps between two rows of scalars.
+    pub(crate) log_interval_steps: u64,
+}
+
+/// A training that the command line asks for.
+#[derive(Clone, Debug)]
+pub(crate) struct TrainRequest {
+    /// What is trained.
+    pub(crate) plan: Plan,
+    /// Where it is written.
+    pub(crate) folder: FolderRequest,
+    /// Whether actors have threads of their own; the numbers are the same.
+    pub(crate) threading: Threading,
+    /// No progress bar.
+    pub(crate) quiet: bool,
+}
+
+/// The run folder that a training writes to.
+#[derive(Clone, Debug)]
+pub(crate) enum FolderRequest {
+    /// A new one.
+    Create {
+        /// The folder of all runs.
+        runs_root: PathBuf,
+        /// The run's own name, in place of `seed<k>-<time>`.
+        name: Option<String>,
+    },
+    /// The one of an earlier run, to go on in. The plan may have more steps or another device than its `plan.toml`.
+    Open {
+        /// The run folder.
+        dir: PathBuf,
+    },
+}
+
+/// Who steps the environments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Threading {
+    /// An actor thread for each group of environments.
+    Actors,
+    /// Everything on the learner's thread, for debugging.
+    Serial,
+}
+
+impl Plan {
+    /// Agent steps in one update: one rollout of every environment.
+    pub(crate) fn steps_per_update(&self) -> u64 {
+        steps_per_update(self.env.n_envs, self.a2c.rollout_steps)
+    }
+
+    /// Updates of the whole training; the last rollout is finished, so that it may pass `total_steps`.
+    pub(crate) fn updates(&self) -> u64 {
+        self.total_steps.div_ceil(self.steps_per_update())
+    }
+
+    /// The plan as TOML, as it stands in `plan.toml`.
+    ///
+    /// # Panics
+    /// Never: every field has a form in TOML, and counts are checked to fit.
+    pub(crate) fn to_toml(&self) -> String {
+        toml::to_string(self).expect("a plan has a form in TOML")
+    }
+
+    /// The plan as TOML under one comment for each value that follows from it: what `--dry-run` prints.
+    pub(crate) fn describe(&self) -> String {
+        let memory = memory_bytes(self.env.n_envs, self.a2c.rollout_steps);
+        let group = self.env.n_envs / self.env.n_groups;
+        format!(
+            "# updates = {} (total_steps / steps_per_update, rounded up)\n\
+             # steps_per_update = {} (env.n_envs * a2c.rollout_steps)\n\
+             # frames = {} (4 * total_steps)\n\
+             # environments of each actor = {group} (env.n_envs / env.n_groups)\n\
+             # memory = about {} MB\n\
+             \n{}",
+            grouped(self.updates()),
+            grouped(self.steps_per_update()),
+            grouped(self.total_steps.saturating_mul(4)),
+            memory / 1_000_000,
+            self.to_toml()
+        )
+    }
+}
+
+/// Agent steps in one update; settings too large to multiply give the largest count.
+fn steps_per_update(n_envs: usize, rollout_steps: usize) -> u64 {
+    n_envs.saturating_mul(rollout_steps) as u64
+}
+
+impl fmt::Display for AgentKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::A2c => "a2c",
+        })
+    }
+}

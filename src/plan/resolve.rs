@@ -1,0 +1,144 @@
+//! From what was asked to a plan: the layers in their order, the checks, and the values left to the machine.
+
+use std::path::Path;
+
+use rlrun_envs::World;
+use toml::Value;
+
+use super::checks;
+use super::{DeviceChoice, DeviceName, EnvPlan, LearnerPlan, Machine, Plan};
+use crate::config::{Config, Layers, Origin};
+use crate::request::RequestError;
+
+/// What the command line says about the plan.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asked {
+    /// `--preset`.
+    pub(crate) preset: Option<String>,
+    /// `--config`, read already.
+    pub(crate) file: Option<ConfigFile>,
+    /// Every `--set`, as `key=value`, in order.
+    pub(crate) sets: Vec<String>,
+    /// The named options: the option, its key, its value.
+    pub(crate) flags: Vec<(&'static str, &'static str, Value)>,
+}
+
+/// A configuration file with its name as the user wrote it.
+#[derive(Clone, Debug)]
+pub(crate) struct ConfigFile {
+    name: String,
+    text: String,
+}
+
+impl ConfigFile {
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    /// It cannot be read, or is no text.
+    pub(crate) fn read(path: &Path) -> Result<Self, RequestError> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| RequestError::new(format!("--config {name}: {error}")))?;
+        Ok(Self { name, text })
+    }
+}
+
+/// Makes the plan. Nothing is read or written here.
+///
+/// # Errors
+/// Whatever cannot be planned, with the key, its value and where that came from.
+pub(crate) fn resolve(asked: &Asked, machine: &Machine) -> Result<Plan, RequestError> {
+    let mut layers = Layers::defaults();
+    if let Some(preset) = &asked.preset {
+        layers.lay_preset(preset)?;
+    }
+    if let Some(file) = &asked.file {
+        layers.lay_file(&file.name, &file.text)?;
+    }
+    for assignment in &asked.sets {
+        layers.lay_set(assignment)?;
+    }
+    for (flag, key, value) in &asked.flags {
+        layers.lay(key, value.clone(), Origin::Flag(flag))?;
+    }
+    let config = layers
+        .config()
+        .map_err(|error| RequestError::new(error.message()))?;
+    let game = game(&config, &layers)?;
+    checks::check(&config, &layers, machine)?;
+    let device = device(
+        config.learner.device,
+        &layers.cite("learner.device"),
+        machine,
+    )?;
+    Ok(settle(config, game, device, machine))
+}
+
+/// Fills in what is left to the machine. The plan then says it, so that another machine gives the same numbers.
+fn settle(config: Config, game: String, device: DeviceName, machine: &Machine) -> Plan {
+    let env = config.env;
+    let automatic = |wanted: usize, otherwise: usize| if wanted == 0 { otherwise } else { wanted };
+    let env_threads = (machine.cores / env.n_groups).clamp(1, env.n_envs / env.n_groups);
+    Plan {
+        agent: config.agent,
+        game,
+        protocol: config.protocol,
+        seed: config.seed,
+        total_steps: config.total_steps,
+        env: EnvPlan {
+            env_threads: automatic(env.env_threads, env_threads),
+            ..env
+        },
+        learner: LearnerPlan {
+            device,
+            threads: automatic(config.learner.threads, machine.cores),
+        },
+        torso: config.torso,
+        a2c: config.a2c,
+        run: config.run,
+    }
+}
+
+/// The canonical name of the game.
+fn game(config: &Config, layers: &Layers) -> Result<String, RequestError> {
+    let Some(name) = &config.game else {
+        return Err(RequestError::new(
+            "no game is named; say for example --game MsPacman (`rlrun games` lists them)",
+        ));
+    };
+    match World::resolve(name) {
+        Ok(world) => Ok(world.name().to_owned()),
+        Err(error) => {
+            let origin = layers.origin("game");
+            Err(RequestError::new(format!("{origin}: {error}")))
+        }
+    }
+}
+
+/// Settles `auto`, and refuses a device that is not there.
+///
+/// # Errors
+/// No such device; with those that were found.
+pub(super) fn device(
+    choice: DeviceChoice,
+    cited: &str,
+    machine: &Machine,
+) -> Result<DeviceName, RequestError> {
+    let named = match choice {
+        DeviceChoice::Auto if machine.cuda_devices > 0 => DeviceName::Cuda(0),
+        DeviceChoice::Auto => DeviceName::Cpu,
+        DeviceChoice::Named(named) => named,
+    };
+    match named {
+        DeviceName::Cuda(index) if index >= machine.cuda_devices => {
+            Err(RequestError::new(format!(
+                "{cited} is not there; found {}. `rlrun doctor` says more",
+                machine.devices()
+            )))
+        }
+        _ => Ok(named),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+//! Plans that are refused first, then what a plan says.
+
+use super::*;
+
+const MACHINE: Machine = Machine {
+    cores: 8,
+    available_bytes: Some(4_000_000_000),
+    cuda_devices: 1,
+};
+
+fn asked(sets: &[&str]) -> Asked {
+    Asked {
+        sets: sets.iter().map(|&set| set.to_owned()).collect(),
+        ..Asked::default()
+    }
+}
+
+fn plan(sets: &[&str]) -> Plan {
+    resolve(&asked(sets), &MACHINE).expect("a plan")
+}
+
+#[test]
+fn what_cannot_be_planned_is_refused_with_its_reason() {
+    let check = |sets: &[&str], expected: &str| {
+        let mut all = vec!["game=MsPacman"];
+        all.extend(sets);
+        let error = resolve(&asked(&all), &MACHINE).unwrap_err().to_string();
+        assert!(error.contains(expected), "{sets:?}: {error}");
+    };
+    check(&["game=MsPackman"], "MsPacman");
+    check(
+        &["a2c.learning_rate=-1"],
+        "a2c.learning_rate = -1.0 (--set) must be above 0",
+    );
+    check(&["a2c.learning_rate=0"], "must be above 0");
+    check(&["a2c.learning_rate=nan"], "must be above 0");
+    check(&["a2c.learning_rate=inf"], "must be above 0 and finite");
+    check(&["a2c.max_grad_norm=0"], "must be above 0");
+    check(&["a2c.entropy_coef=-0.1"], "must be 0 or more");
+    check(&["a2c.discount=1.01"], "must be between 0 and 1");
+    check(&["a2c.discount=nan"], "must be between 0 and 1");
+    check(&["a2c.rmsprop_decay=1"], "below 1");
+    check(
+        &["env.n_envs=0"],
+        "env.n_envs = 0 (--set) must be at least 1",
+    );
+    check(&["env.n_groups=0"], "must be at least 1");
+    check(&["a2c.rollout_steps=0"], "must be at least 1");
+    check(&["total_steps=0"], "must be at least 1");
+    check(&["run.checkpoints_kept=0"], "must be at least 1");
+    check(&["env.n_envs=5000"], "must be at most 4096");
+    check(&["learner.threads=99999"], "must be at most 1024");
+    check(
+        &["env.n_envs=6", "env.n_groups=4"],
+        "env.n_groups = 4 (--set); --actors can be 1, 2, 3, 6",
+    );
+    check(
+        &["env.n_envs=1"],
+        "env.n_groups = 2 (the default); --actors can be 1",
+    );
+    check(
+        &["env.env_threads=9"],
+        "more than the 8 environments of each actor",
+    );
+    check(
+        &["total_steps=5"],
+        "total_steps = 5 (--set) is less than one update of 80 steps",
+    );
+    check(&["total_steps=79"], "less than one update");
+    check(
+        &["torso.coord_radius=true"],
+        "is for --torso coordconv; here torso.kind = \"conv\"",
+    );
+    check(&["torso.coord_layers=all"], "is for --torso coordconv");
+    check(&["torso.coord_layers=first"], "is for --torso coordconv");
+    check(
+        &["env.n_envs=2048"],
+        "needs about 7_768 MB of memory, and 4_000 MB are available",
+    );
+    check(
+        &[
+            "a2c.rollout_steps=9223372036854775807",
+            "total_steps=9223372036854775807",
+        ],
+        "",
+    );
+    check(
+        &["learner.device=cuda:3"],
+        "is not there; found cpu (8 cores), cuda:0",
+    );
+}
+
+#[test]
+fn a_plan_without_a_game_says_how_to_name_one() {
+    let error = resolve(&Asked::default(), &MACHINE).unwrap_err();
+    assert!(error.to_string().contains("--game MsPacman"), "{error}");
+}
+
+#[test]
+fn what_is_left_to_the_machine_is_settled_in_the_plan() {
+    let found = plan(&["game=ALE/MsPacman-v5"]);
+    assert_eq!(found.game, "MsPacman");
+    assert_eq!(found.learner.device, DeviceName::Cuda(0));
+    assert_eq!(found.learner.threads, 8);
+    assert_eq!(found.env.env_threads, 4);
+    let small = plan(&[
+        "game=Pong",
+        "env.n_envs=4",
+        "env.n_groups=4",
+        "learner.threads=3",
+    ]);
+    assert_eq!(small.env.env_threads, 1);
+    assert_eq!(small.learner.threads, 3);
+    let cpu = Machine {
+        cores: 1,
+        available_bytes: None,
+        cuda_devices: 0,
+    };
+    let alone = resolve(&asked(&["game=Pong"]), &cpu).unwrap();
+    assert_eq!(alone.learner.device, DeviceName::Cpu);
+    assert_eq!(alone.env.env_threads, 1);
+}
+
+#[test]
+fn named_options_lie_over_set_and_set_over_the_file() {
+    let mut asked = asked(&["seed=2", "total_steps=2M"]);
+    asked.preset = Some("baselines".to_owned());
+    asked.file = Some(ConfigFile {
+        name: "my.toml".to_owned(),
+        text: "game = \"Pong\"\nseed = 9\ntotal_steps = 9000\n[env]\nn_envs = 4\n".to_owned(),
+    });
+    asked.flags = vec![("--steps", "total_steps", Value::Integer(3_000_000))];
+    let plan = resolve(&asked, &MACHINE).unwrap();
+    assert_eq!(
+        (plan.total_steps, plan.seed, plan.env.n_envs),
+        (3_000_000, 2, 4)
+    );
+    assert!((plan.a2c.value_coef - 0.5).abs() < 1e-12);
+}
+
+#[test]
+fn a_plan_reads_back_and_can_be_a_config_file() {
+    for torso in ["conv", "coordconv"] {
+        let first = plan(&["game=MsPacman", &format!("torso.kind={torso}"), "seed=7"]);
+        let text = first.to_toml();
+        assert_eq!(toml::from_str::<Plan>(&text).unwrap(), first);
+        let file = Some(ConfigFile {
+            name: "plan.toml".to_owned(),
+            text: first.describe(),
+        });
+        let again = Asked {
+            file,
+            ..Asked::default()
+        };
+        assert_eq!(resolve(&again, &MACHINE).unwrap(), first);
+    }
+}
+
+#[test]
+fn a_described_plan_states_what_follows_from_it() {
+    let text = plan(&["game=Pong", "total_steps=1000"]).describe();
+    assert!(text.contains("# updates = 13 "), "{text}");
+    assert!(text.contains("# steps_per_update = 80 "), "{text}");
+    assert!(text.contains("# frames = 4_000 "), "{text}");
+    assert!(text.contains("\ngame = \"Pong\"\n"), "{text}");
+}

@@ -1,0 +1,140 @@
+//! The plan of a run that goes on: the one in its folder, perhaps longer or on another device.
+
+use std::path::Path;
+
+use rlrun_agents::a2c::Schedule;
+
+use super::resolve;
+use super::{DeviceChoice, Machine, Plan};
+use crate::config::{grouped, line_of};
+use crate::request::RequestError;
+
+/// Reads `plan.toml` of a run folder and lays over it what `--resume` may change.
+///
+/// A longer training goes through the same updates as one that was planned longer from the start, so long as nothing
+/// depends on the planned end; a learning rate that falls to zero there does.
+///
+/// # Errors
+/// No run folder, a damaged plan, fewer steps than planned, more of them with a linear schedule, or no such device.
+pub(crate) fn resume(
+    dir: &Path,
+    total_steps: Option<u64>,
+    device: Option<DeviceChoice>,
+    machine: &Machine,
+) -> Result<Plan, RequestError> {
+    let mut plan = read(dir)?;
+    if let Some(asked) = total_steps {
+        extend(&mut plan, asked)?;
+    }
+    let choice = device.unwrap_or(DeviceChoice::Named(plan.learner.device));
+    let cited = match device {
+        Some(choice) => format!("--device {choice}"),
+        None => format!("the plan's device {choice}"),
+    };
+    let found = resolve::device(choice, &cited, machine).map_err(|error| match device {
+        Some(_) => error,
+        None => RequestError::new(format!("{error}; --device cpu goes on without it")),
+    })?;
+    plan.learner.device = found;
+    Ok(plan)
+}
+
+fn read(dir: &Path) -> Result<Plan, RequestError> {
+    let path = dir.join("plan.toml");
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        let (dir, path) = (dir.display(), path.display());
+        RequestError::new(format!("--resume {dir}: no run folder: {path}: {error}"))
+    })?;
+    toml::from_str(&text).map_err(|error| {
+        let line = line_of(&text, error.span().map_or(0, |span| span.start));
+        let (path, message) = (path.display(), error.message());
+        RequestError::new(format!("{path}:{line}: {message}"))
+    })
+}
+
+fn extend(plan: &mut Plan, asked: u64) -> Result<(), RequestError> {
+    let planned = plan.total_steps;
+    let refuse = |reason: &str| {
+        Err(RequestError::new(format!(
+            "--steps {}: {reason}; the plan says {}",
+            grouped(asked),
+            grouped(planned)
+        )))
+    };
+    if asked < planned {
+        return refuse("a run cannot be made shorter by resuming it");
+    }
+    if asked > planned && plan.a2c.learning_rate_schedule == Schedule::Linear {
+        return refuse("its learning rate falls to zero at the planned end, which cannot be moved");
+    }
+    if i64::try_from(asked).is_err() {
+        return refuse("too large");
+    }
+    plan.total_steps = asked;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::{Asked, resolve};
+    use super::*;
+
+    fn machine() -> Machine {
+        Machine {
+            cores: 2,
+            available_bytes: None,
+            cuda_devices: 0,
+        }
+    }
+
+    /// A run folder with the plan of these settings.
+    fn folder(sets: &[&str]) -> tempfile::TempDir {
+        let asked = Asked {
+            sets: sets.iter().map(|&set| set.to_owned()).collect(),
+            ..Asked::default()
+        };
+        let plan = resolve(&asked, &machine()).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("plan.toml"), plan.to_toml()).unwrap();
+        dir
+    }
+
+    fn refusal(dir: &Path, steps: Option<u64>, device: Option<DeviceChoice>) -> String {
+        resume(dir, steps, device, &machine())
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn what_cannot_be_resumed_is_refused() {
+        let empty = tempfile::tempdir().unwrap();
+        assert!(refusal(empty.path(), None, None).contains("no run folder"));
+        fs::write(empty.path().join("plan.toml"), "agent = \"a2c\"\nx = 1\n").unwrap();
+        assert!(refusal(empty.path(), None, None).contains("plan.toml:2: unknown field `x`"));
+
+        let linear = folder(&["game=Pong", "a2c.learning_rate_schedule=linear"]);
+        let error = refusal(linear.path(), Some(20_000_000), None);
+        assert!(error.contains("falls to zero"), "{error}");
+        let error = refusal(linear.path(), Some(9_999_999), None);
+        assert!(error.contains("shorter"), "{error}");
+        let error = refusal(linear.path(), None, Some("cuda:1".parse().unwrap()));
+        assert!(
+            error.contains("--device cuda:1 is not there; found cpu (2 cores)"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_constant_schedule_may_be_trained_longer() {
+        let dir = folder(&["game=Pong", "total_steps=1M"]);
+        let plan = |steps| resume(dir.path(), steps, None, &machine()).unwrap();
+        assert_eq!(plan(None).total_steps, 1_000_000);
+        assert_eq!(plan(Some(1_000_000)).total_steps, 1_000_000);
+        assert_eq!(plan(Some(2_000_000)).total_steps, 2_000_000);
+        let linear = folder(&["game=Pong", "a2c.learning_rate_schedule=linear"]);
+        let same = resume(linear.path(), Some(10_000_000), None, &machine()).unwrap();
+        assert_eq!(same.total_steps, 10_000_000);
+    }
+}

@@ -1,0 +1,257 @@
+//! How far the run is: a bar on a terminal, a plain line every 30 s elsewhere, nothing with `--quiet`.
+//!
+//! ```text
+//!  12% [#####>                    ] 1.25M/10M steps | 1,234 steps/s | 1h 58m left | mean of last 100 games 312.5
+//! ```
+//!
+//! The speed is over the last 10 s, and the time left follows from it.
+
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::rate::RateWindow;
+use super::screen::{Screen, Verbosity};
+
+/// Over how much time the speed is taken.
+pub(crate) const RATE_WINDOW: Duration = Duration::from_secs(10);
+/// How often the bar is drawn at most.
+const BAR_INTERVAL: Duration = Duration::from_millis(200);
+/// How often a line is written where there is no terminal.
+const LINE_INTERVAL: Duration = Duration::from_secs(30);
+
+/// The progress of a run, in agent steps.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    total_steps: u64,
+    rate: RateWindow,
+    view: View,
+    last_shown: Instant,
+    screen: Screen,
+}
+
+#[derive(Debug)]
+enum View {
+    Bar(ProgressBar),
+    Lines,
+    Nothing,
+}
+
+impl Progress {
+    /// The progress of a run that stands at `steps` of `total_steps`; more than 0 when it is resumed.
+    pub(crate) fn new(total_steps: u64, steps: u64, verbosity: Verbosity) -> Self {
+        let now = Instant::now();
+        let view = View::choose(total_steps, steps, verbosity);
+        let screen = match &view {
+            View::Bar(bar) => Screen::above(bar.clone(), verbosity),
+            View::Lines | View::Nothing => Screen::new(verbosity),
+        };
+        let mut rate = RateWindow::new(RATE_WINDOW);
+        rate.record(now, steps);
+        Self {
+            total_steps,
+            rate,
+            view,
+            last_shown: now,
+            screen,
+        }
+    }
+
+    /// The way to say something above the bar.
+    pub(crate) fn screen(&self) -> &Screen {
+        &self.screen
+    }
+
+    /// Agent steps per second over the last 10 s (`time/steps_per_s`).
+    pub(crate) fn steps_per_second(&self) -> Option<f64> {
+        self.rate.per_second()
+    }
+
+    /// Notes that the run stands at `steps`, and shows it when it is time to. Cheap enough for every rollout.
+    ///
+    /// `mean_score` is the mean raw score of the last 100 games.
+    pub(crate) fn update(&mut self, steps: u64, mean_score: Option<f64>) {
+        let now = Instant::now();
+        self.rate.record(now, steps);
+        let Some(interval) = self.view.interval() else {
+            return;
+        };
+        if now.duration_since(self.last_shown) < interval {
+            return;
+        }
+        self.last_shown = now;
+        let status = status(steps, self.total_steps, self.rate.per_second(), mean_score);
+        match &self.view {
+            View::Bar(bar) => {
+                bar.set_position(steps);
+                bar.set_message(status);
+            }
+            View::Lines => self
+                .screen
+                .say(&format!("{}% {status}", percent(steps, self.total_steps))),
+            View::Nothing => {}
+        }
+    }
+
+    /// Takes the bar away, so that what follows stands below nothing.
+    pub(crate) fn finish(&self) {
+        if let View::Bar(bar) = &self.view {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl View {
+    fn choose(total_steps: u64, steps: u64, verbosity: Verbosity) -> Self {
+        if verbosity == Verbosity::Quiet {
+            return Self::Nothing;
+        }
+        let bar = ProgressBar::with_draw_target(Some(total_steps), ProgressDrawTarget::stderr());
+        if bar.is_hidden() {
+            return Self::Lines;
+        }
+        let style = ProgressStyle::with_template("{percent:>3}% [{wide_bar}] {msg}")
+            .expect("the template is constant and valid")
+            .progress_chars("#> ");
+        bar.set_style(style);
+        bar.set_position(steps);
+        Self::Bar(bar)
+    }
+
+    fn interval(&self) -> Option<Duration> {
+        match self {
+            Self::Bar(_) => Some(BAR_INTERVAL),
+            Self::Lines => Some(LINE_INTERVAL),
+            Self::Nothing => None,
+        }
+    }
+}
+
+/// Everything but the percentage and the bar.
+fn status(
+    steps: u64,
+    total_steps: u64,
+    per_second: Option<f64>,
+    mean_score: Option<f64>,
+) -> String {
+    let speed = per_second.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.0}"));
+    let left = time_left(steps, total_steps, per_second).map_or_else(|| "-".to_owned(), human_time);
+    let mean = mean_score.map_or_else(|| "-".to_owned(), |mean| format!("{mean:.1}"));
+    format!(
+        "{}/{} steps | {speed} steps/s | {left} left | mean of last 100 games {mean}",
+        human_count(steps),
+        human_count(total_steps)
+    )
+}
+
+fn percent(steps: u64, total_steps: u64) -> u64 {
+    (u128::from(steps) * 100 / u128::from(total_steps.max(1)))
+        .try_into()
+        .unwrap_or(u64::MAX)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a time left is an estimate")]
+fn time_left(steps: u64, total_steps: u64, per_second: Option<f64>) -> Option<Duration> {
+    let rate = per_second.filter(|rate| *rate > 0.0)?;
+    Duration::try_from_secs_f64(total_steps.saturating_sub(steps) as f64 / rate).ok()
+}
+
+/// A time as its two largest units: `42s`, `3m 07s`, `2h 05m`, `4d 01h`.
+pub(crate) fn human_time(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}s"),
+        (0, 0, _) => format!("{minutes}m {:02}s", seconds % 60),
+        (0, _, _) => format!("{hours}h {:02}m", minutes % 60),
+        _ => format!("{days}d {:02}h", hours % 24),
+    }
+}
+
+/// A count in at most three digits and a unit, cut off, never rounded up: `950`, `12.3k`, `1.25M`, `10M`.
+pub(crate) fn human_count(count: u64) -> String {
+    let (unit, name) = match count {
+        0..1_000 => return count.to_string(),
+        1_000..1_000_000 => (1_000, "k"),
+        1_000_000..1_000_000_000 => (1_000_000, "M"),
+        _ => (1_000_000_000, "G"),
+    };
+    let (whole, hundredths) = (count / unit, count % unit * 100 / unit);
+    let text = match whole {
+        0..10 => format!("{whole}.{hundredths:02}"),
+        10..100 => format!("{whole}.{}", hundredths / 10),
+        _ => whole.to_string(),
+    };
+    let shortest = if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        &text
+    };
+    format!("{shortest}{name}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_cut_to_three_digits() {
+        let counts = [
+            0,
+            999,
+            1_000,
+            12_345,
+            999_999,
+            1_250_000,
+            10_000_000,
+            100_000_000,
+            2_000_000_000,
+        ];
+        let texts = [
+            "0", "999", "1k", "12.3k", "999k", "1.25M", "10M", "100M", "2G",
+        ];
+        assert_eq!(counts.map(human_count), texts);
+    }
+
+    #[test]
+    fn times_show_their_two_largest_units() {
+        let seconds = [0, 42, 187, 7_500, 349_300];
+        let texts = ["0s", "42s", "3m 07s", "2h 05m", "4d 01h"];
+        assert_eq!(seconds.map(|s| human_time(Duration::from_secs(s))), texts);
+    }
+
+    #[test]
+    fn the_status_says_how_far_how_fast_how_long_and_how_good() {
+        let text = status(1_250_000, 10_000_000, Some(1_234.4), Some(312.46));
+        assert_eq!(
+            text,
+            "1.25M/10M steps | 1234 steps/s | 1h 58m left | mean of last 100 games 312.5"
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_yet_is_a_dash() {
+        for per_second in [None, Some(0.0)] {
+            let text = status(0, 100, per_second, None);
+            assert!(text.contains("| - left |"), "{text}");
+        }
+        assert_eq!(time_left(0, u64::MAX, Some(f64::MIN_POSITIVE)), None);
+    }
+
+    #[test]
+    fn a_percentage_needs_no_steps_and_does_not_overflow() {
+        assert_eq!(percent(0, 0), 0);
+        assert_eq!(percent(u64::MAX, u64::MAX), 100);
+    }
+
+    #[test]
+    fn without_a_terminal_a_run_shows_lines_and_a_quiet_one_nothing() {
+        assert!(matches!(
+            View::choose(10, 0, Verbosity::Quiet),
+            View::Nothing
+        ));
+        let mut progress = Progress::new(10, 0, Verbosity::Quiet);
+        progress.update(10, Some(1.0));
+        progress.finish();
+    }
+}

@@ -1,0 +1,88 @@
+//! Full games told apart in the stream of rollouts, and their raw scores summed up.
+
+use rlrun_agents::rollout::Rollout;
+
+/// The games that are being played, one per environment.
+#[derive(Debug)]
+pub(crate) struct GamesInPlay {
+    score: Vec<f64>,
+    length_steps: Vec<u64>,
+}
+
+/// A game that was played to its end, or to its time limit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct FinishedGame {
+    /// Steps of the whole run when it ended.
+    pub(crate) step: u64,
+    /// Environment it was played in.
+    pub(crate) env: usize,
+    /// Sum of its raw rewards.
+    pub(crate) score: f64,
+    /// Agent steps it took.
+    pub(crate) length_steps: u64,
+}
+
+impl GamesInPlay {
+    /// New games in `n_envs` environments.
+    pub(crate) fn new(n_envs: usize) -> Self {
+        Self {
+            score: vec![0.0; n_envs],
+            length_steps: vec![0; n_envs],
+        }
+    }
+
+    /// Adds a rollout that began when the run had taken `first_step` steps, and returns the games that ended in it.
+    ///
+    /// They come in the order of steps and environments, whatever order the actors reported in.
+    pub(crate) fn add(&mut self, rollout: &Rollout, first_step: u64) -> Vec<FinishedGame> {
+        let n_envs = rollout.n_envs();
+        let mut finished = Vec::new();
+        for (idx, (&reward, &game_over)) in
+            rollout.reward.iter().zip(&rollout.game_over).enumerate()
+        {
+            let (t, env) = (idx / n_envs, idx % n_envs);
+            self.score[env] += f64::from(reward);
+            self.length_steps[env] += 1;
+            if game_over {
+                finished.push(FinishedGame {
+                    step: first_step + ((t + 1) * n_envs) as u64,
+                    env,
+                    score: std::mem::take(&mut self.score[env]),
+                    length_steps: std::mem::take(&mut self.length_steps[env]),
+                });
+            }
+        }
+        finished
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_game_goes_on_over_rollouts_and_lost_lives() {
+        let mut games = GamesInPlay::new(2);
+        let mut rollout = Rollout::new(2, 2, 1);
+        rollout.reward = vec![1.0, 10.0, 2.0, 20.0];
+        rollout.terminated = vec![true, false, false, false];
+        assert!(games.add(&rollout, 0).is_empty());
+
+        rollout.game_over = vec![false, true, true, false];
+        let expected = [
+            FinishedGame {
+                step: 6,
+                env: 1,
+                score: 40.0,
+                length_steps: 3,
+            },
+            FinishedGame {
+                step: 8,
+                env: 0,
+                score: 6.0,
+                length_steps: 4,
+            },
+        ];
+        assert_eq!(games.add(&rollout, 4), expected);
+    }
+}

@@ -1,0 +1,21 @@
+//! Training: from a resolved plan to a finished run folder.
+//!
+//! | file | what is in it |
+//! | --- | --- |
+//! | [`setup`] | plan -> environments, agent, learner |
+//! | [`actors`] | actor threads and their channels |
+//! | [`learner`] | one rollout, one update |
+//! | [`games`] | full games and their raw scores |
+//! | [`metrics`] | the scalars in TensorBoard |
+//! | [`session`] | a run with its folder: logs, checkpoints, stop |
+
+mod actors;
+mod games;
+mod learner;
+mod metrics;
+mod session;
+pub(crate) mod setup;
+
+pub(crate) use actors::with_actors;
+pub(crate) use learner::TimeSplit;
+pub(crate) use session::run;

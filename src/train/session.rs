@@ -1,0 +1,432 @@
+//! A run with its folder: trains until the plan is fulfilled, a stop is asked for, or an actor fails.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use rlrun_envs::{EnvSpec, python};
+use serde::Serialize;
+
+use super::actors::{Actors, with_actors};
+use super::games::GamesInPlay;
+use super::learner::Learner;
+use super::metrics::{Row, UpdateMeans};
+use super::setup;
+use crate::cli;
+use crate::config::grouped;
+use crate::plan::{FolderRequest, Plan, TrainRequest};
+use crate::request::RequestError;
+use crate::run::checkpoint::{Checkpoint, weights_sha256};
+use crate::run::checkpoint_meta::{CheckpointMeta, Identity, expect_identity};
+use crate::run::checkpoint_store::{load_newest, save, save_best};
+use crate::run::clock::RunClock;
+use crate::run::episode_stats::{BestMean, EpisodeStats, FinishedGame};
+use crate::run::episodes::{EpisodeLog, EpisodeRow};
+use crate::run::folder::{NewRun, RunFolder};
+use crate::run::progress::{Progress, human_time};
+use crate::run::scalars::Scalars;
+use crate::run::screen::{Screen, Verbosity};
+use crate::run::stop::StopFlag;
+
+/// Trains as `request` asks.
+///
+/// # Errors
+/// A [`RequestError`] before anything is written, or what ended the run; a checkpoint is saved first.
+pub(crate) fn run(request: &TrainRequest) -> Result<()> {
+    let plan = &request.plan;
+    let stop = StopFlag::on_signals().context("taking over Ctrl-C")?;
+    let verbosity = if request.quiet {
+        Verbosity::Quiet
+    } else {
+        Verbosity::Normal
+    };
+    let restored = match &request.folder {
+        FolderRequest::Create { .. } => None,
+        FolderRequest::Open { dir } => Some(Restored::load(dir, plan, &Screen::new(verbosity))?),
+    };
+    let step = restored.as_ref().map_or(0, |restored| restored.meta.steps);
+    let groups = setup::groups(plan, step)?;
+    let spec = groups[0].env.spec().clone();
+    let mut agent = setup::agent(plan, &spec)?;
+    if let Some(restored) = &restored {
+        agent
+            .load_state(&restored.tensors)
+            .map_err(|error| RequestError::new(format!("the checkpoint does not fit: {error}")))?;
+    }
+    let learner = setup::learner(plan, agent, &spec, step);
+    let mut session = match (restored, &request.folder) {
+        (Some(restored), _) => Session::resume(plan, spec, learner, restored, stop, verbosity)?,
+        (None, FolderRequest::Create { runs_root, name }) => {
+            let folder = create_folder(plan, runs_root, name.as_deref())?;
+            Session::create(plan, spec, learner, folder, stop, verbosity)
+        }
+        (None, FolderRequest::Open { .. }) => unreachable!("an opened folder is restored above"),
+    };
+    let ending = with_actors(groups, request.threading, |actors| session.train(actors));
+    session.close(ending)
+}
+
+/// Why the training loop was left, when nothing failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// The plan is fulfilled.
+    Finished,
+    /// Ctrl-C or SIGTERM.
+    Stopped,
+}
+
+/// What a resumed run goes on from.
+struct Restored {
+    folder: RunFolder,
+    meta: CheckpointMeta,
+    tensors: Vec<(String, tch::Tensor)>,
+}
+
+impl Restored {
+    fn load(dir: &std::path::Path, plan: &Plan, screen: &Screen) -> Result<Self> {
+        let refused = |error: &dyn std::fmt::Display| RequestError::new(error.to_string());
+        let folder = RunFolder::open(dir).map_err(|error| refused(&error))?;
+        let loaded = load_newest::<CheckpointMeta>(&folder.checkpoints())
+            .map_err(|error| refused(&error))?;
+        for rejected in &loaded.rejected {
+            screen.warn(&rejected.to_string());
+        }
+        let Checkpoint { meta, tensors, .. } = loaded.checkpoint;
+        expect_identity(&meta.identity, &identity(plan))
+            .map_err(|error| refused(&format!("{}: {error}", loaded.path.display())))?;
+        Ok(Self {
+            folder,
+            meta,
+            tensors,
+        })
+    }
+}
+
+/// What a checkpoint must agree with.
+fn identity(plan: &Plan) -> Identity {
+    Identity::new([
+        ("agent", plan.agent.to_string()),
+        ("game", plan.game.clone()),
+        ("protocol", plan.protocol.to_string()),
+        ("seed", plan.seed.to_string()),
+        ("torso", plan.torso.kind.to_string()),
+        ("coordinate layers", plan.torso.coord_layers.to_string()),
+        ("coordinate radius", plan.torso.coord_radius.to_string()),
+    ])
+}
+
+fn create_folder(
+    plan: &Plan,
+    runs_root: &std::path::Path,
+    name: Option<&str>,
+) -> Result<RunFolder> {
+    let found = python::versions()?;
+    let versions = BTreeMap::from([
+        ("rlrun".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+        ("python".to_owned(), found.python),
+        ("ale-py".to_owned(), found.ale_py),
+        ("numpy".to_owned(), found.numpy),
+    ]);
+    let run = NewRun {
+        runs_root,
+        game: &plan.game,
+        agent: &plan.agent.to_string(),
+        torso: &plan.torso.kind.to_string(),
+        seed: plan.seed,
+        name,
+        plan_toml: &plan.to_toml(),
+        versions: &versions,
+    };
+    RunFolder::create(&run).map_err(|error| RequestError::new(error.to_string()).into())
+}
+
+/// A run under way.
+struct Session<'a> {
+    plan: &'a Plan,
+    spec: EnvSpec,
+    learner: Learner,
+    folder: RunFolder,
+    games: GamesInPlay,
+    stats: EpisodeStats,
+    episodes: EpisodeLog,
+    scalars: Scalars,
+    progress: Progress,
+    clock: RunClock,
+    stop: StopFlag,
+    updates: u64,
+    first_step: u64,
+    means: UpdateMeans,
+    /// Step of the next row of scalars.
+    next_row: u64,
+    last_checkpoint: Instant,
+    best_is_due: bool,
+}
+
+/// What stands in `summary.json`.
+#[derive(Serialize)]
+struct Summary<'a> {
+    game: &'a str,
+    torso: String,
+    seed: u64,
+    steps: u64,
+    updates: u64,
+    games: u64,
+    mean_score_last_100: Option<f64>,
+    best_mean_score: Option<f64>,
+    wall_seconds: f64,
+    weights_sha256: &'a str,
+}
+
+impl<'a> Session<'a> {
+    fn create(
+        plan: &'a Plan,
+        spec: EnvSpec,
+        learner: Learner,
+        folder: RunFolder,
+        stop: StopFlag,
+        verbosity: Verbosity,
+    ) -> Self {
+        let mut scalars = Scalars::create(folder.path());
+        scalars.add_text("plan", &format!("```toml\n{}```", plan.to_toml()), 0);
+        let progress = Progress::new(plan.total_steps, 0, verbosity);
+        progress
+            .screen()
+            .say(&format!("run folder {}", folder.path().display()));
+        Self {
+            games: GamesInPlay::new(plan.env.n_envs),
+            stats: EpisodeStats::default(),
+            episodes: EpisodeLog::create(folder.episodes_csv()),
+            scalars,
+            progress,
+            clock: RunClock::start(0.0),
+            stop,
+            updates: 0,
+            first_step: 0,
+            means: UpdateMeans::default(),
+            next_row: plan.run.log_interval_steps,
+            last_checkpoint: Instant::now(),
+            best_is_due: false,
+            plan,
+            spec,
+            learner,
+            folder,
+        }
+    }
+
+    /// # Errors
+    /// When the logs cannot be cut back to the checkpoint.
+    fn resume(
+        plan: &'a Plan,
+        spec: EnvSpec,
+        learner: Learner,
+        restored: Restored,
+        stop: StopFlag,
+        verbosity: Verbosity,
+    ) -> Result<Self> {
+        let Restored { folder, meta, .. } = restored;
+        let progress = Progress::new(plan.total_steps, meta.steps, verbosity);
+        progress.screen().say(&format!(
+            "going on with {} at step {}",
+            folder.path().display(),
+            grouped(meta.steps)
+        ));
+        Ok(Self {
+            games: GamesInPlay::new(plan.env.n_envs),
+            stats: meta.episode_stats,
+            episodes: EpisodeLog::resume(folder.episodes_csv(), meta.steps)?,
+            scalars: Scalars::resume(folder.path(), meta.steps)
+                .context("cutting the TensorBoard events back to the checkpoint")?,
+            progress,
+            clock: RunClock::start(meta.wall_seconds),
+            stop,
+            updates: meta.updates,
+            first_step: meta.steps,
+            means: UpdateMeans::default(),
+            next_row: meta.steps + plan.run.log_interval_steps,
+            last_checkpoint: Instant::now(),
+            best_is_due: false,
+            plan,
+            spec,
+            learner,
+            folder,
+        })
+    }
+
+    /// # Errors
+    /// If an actor failed or training diverged.
+    fn train(&mut self, actors: &mut Actors) -> Result<Ending> {
+        self.learner.start(actors)?;
+        let checkpoint_interval = Duration::from_secs(self.plan.run.checkpoint_interval_seconds);
+        while self.learner.step() < self.plan.total_steps {
+            if self.stop.is_requested() {
+                return Ok(Ending::Stopped);
+            }
+            let step = self.learner.step();
+            let stats = self.learner.advance(actors)?;
+            self.updates += 1;
+            self.means.add(&stats);
+            self.count_games(step);
+            self.progress
+                .update(self.learner.step(), self.stats.mean_score());
+            if self.learner.step() >= self.next_row {
+                self.write_row();
+            }
+            if self.last_checkpoint.elapsed() >= checkpoint_interval {
+                self.save_checkpoint();
+            }
+        }
+        Ok(Ending::Finished)
+    }
+
+    /// Looks for games that ended in the last rollout, which began at `first_step`.
+    fn count_games(&mut self, first_step: u64) {
+        for game in self.games.add(self.learner.rollout(), first_step) {
+            let best = self.stats.push(FinishedGame {
+                score: game.score,
+                length_steps: game.length_steps,
+            });
+            self.best_is_due |= best == BestMean::Raised;
+            self.episodes.push(&EpisodeRow {
+                episode: self.stats.n_games(),
+                step: game.step,
+                env: game.env,
+                score: game.score,
+                length_steps: game.length_steps,
+                length_frames: game.length_steps * u64::from(self.spec.frame_skip),
+                wall_seconds: self.clock.seconds(),
+            });
+            self.scalars
+                .add_scalar("charts/episodic_return", game.score, game.step);
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "a game is far shorter than 2^52 steps"
+            )]
+            let length = game.length_steps as f64;
+            self.scalars
+                .add_scalar("charts/episodic_length", length, game.step);
+        }
+    }
+
+    /// Writes a row of scalars and the games since the last one.
+    fn write_row(&mut self) {
+        let step = self.learner.step();
+        Row {
+            step,
+            updates: self.updates,
+            stats: &self.stats,
+            means: &std::mem::take(&mut self.means),
+            time: &self.learner.take_time(),
+            steps_per_s: self.progress.steps_per_second(),
+            frame_skip: self.spec.frame_skip,
+        }
+        .write(&mut self.scalars);
+        self.flush();
+        self.next_row = step + self.plan.run.log_interval_steps;
+    }
+
+    fn flush(&mut self) {
+        self.scalars.flush(self.progress.screen());
+        self.episodes.flush(self.progress.screen());
+    }
+
+    /// Saves a checkpoint. A failure is a warning: the older ones are still there, and the next attempt may succeed.
+    fn save_checkpoint(&mut self) {
+        self.last_checkpoint = Instant::now();
+        self.flush();
+        let dir = self.folder.checkpoints();
+        let checkpoint = Checkpoint {
+            step: self.learner.step(),
+            meta: CheckpointMeta {
+                identity: identity(self.plan),
+                steps: self.learner.step(),
+                updates: self.updates,
+                episode_stats: self.stats.clone(),
+                wall_seconds: self.clock.seconds(),
+            },
+            tensors: self.learner.agent().state(),
+        };
+        let mut saved = save(&dir, &checkpoint, self.plan.run.checkpoints_kept).map(drop);
+        if saved.is_ok() && self.best_is_due {
+            saved = save_best(&dir, &checkpoint).map(drop);
+            self.best_is_due = saved.is_err();
+        }
+        if let Err(error) = saved {
+            self.progress
+                .screen()
+                .warn(&format!("{error}; training goes on"));
+        }
+    }
+
+    /// Saves what there is, and says how the run ended.
+    ///
+    /// # Errors
+    /// Those of the training.
+    fn close(mut self, ending: Result<Ending>) -> Result<()> {
+        self.progress.finish();
+        self.save_checkpoint();
+        let dir = self.folder.path().display().to_string();
+        let how_to_resume = format!("go on with: rlrun --resume {dir}");
+        match ending {
+            Ok(Ending::Finished) => {
+                let sha256 = weights_sha256(&self.learner.agent().weights())?;
+                self.write_summary(&sha256);
+                cli::print(&self.closing_words("finished", &sha256));
+                Ok(())
+            }
+            Ok(Ending::Stopped) => {
+                self.progress.screen().warn(&format!(
+                    "stopped at step {}; {how_to_resume}",
+                    grouped(self.learner.step())
+                ));
+                Ok(())
+            }
+            Err(error) => Err(error.context(format!(
+                "the run failed at step {}; mend the cause, then {how_to_resume}",
+                grouped(self.learner.step())
+            ))),
+        }
+    }
+
+    fn write_summary(&self, weights_sha256: &str) {
+        let summary = Summary {
+            game: &self.plan.game,
+            torso: self.plan.torso.kind.to_string(),
+            seed: self.plan.seed,
+            steps: self.learner.step(),
+            updates: self.updates,
+            games: self.stats.n_games(),
+            mean_score_last_100: self.stats.mean_score(),
+            best_mean_score: self.stats.best_mean_score(),
+            wall_seconds: self.clock.seconds(),
+            weights_sha256,
+        };
+        if let Err(error) = self.folder.write_summary(&summary) {
+            self.progress.screen().warn(&error.to_string());
+        }
+    }
+
+    fn closing_words(&self, how: &str, weights_sha256: &str) -> String {
+        let steps = self.learner.step();
+        let seconds = self.clock.seconds_of_this_process();
+        #[expect(clippy::cast_precision_loss, reason = "step counts are far below 2^52")]
+        let rate = (steps - self.first_step) as f64 / seconds;
+        let mean =
+            |value: Option<f64>| value.map_or("none".to_owned(), |mean| format!("{mean:.1}"));
+        format!(
+            "{how} {} a2c-{} seed {}: {} steps in {} ({rate:.0} steps/s)\n\
+             games {}, mean score of the last {} {}, best mean of 100 {}\n\
+             weights sha256 {weights_sha256}\n\
+             run folder {}",
+            self.plan.game,
+            self.plan.torso.kind,
+            self.plan.seed,
+            grouped(steps),
+            human_time(Duration::from_secs_f64(self.clock.seconds())),
+            grouped(self.stats.n_games()),
+            self.stats.n_games_in_window(),
+            mean(self.stats.mean_score()),
+            mean(self.stats.best_mean_score()),
+            self.folder.path().display(),
+        )
+    }
+}

@@ -1,0 +1,4 @@
+//! End-to-end tests of the binary, one module for each thing a user does. One test binary: each one links libtorch.
+
+mod cli;
+mod program;
