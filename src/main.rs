@@ -8,6 +8,7 @@ mod config;
 mod doctor;
 mod games;
 mod plan;
+mod process;
 mod request;
 mod run;
 mod train;
@@ -24,6 +25,7 @@ const FAILED: u8 = 1;
 const REFUSED: u8 = 2;
 
 fn main() -> ExitCode {
+    process::keep_freed_memory();
     let command = match cli::parse(std::env::args_os()) {
         Ok(command) => command,
         Err(error) => {

@@ -1,5 +1,5 @@
 //! `CoordConv` (Liu et al. 2018, section 3): a convolution that also sees where it is, `conv(concat(x, c), w)` with the
-//! coordinate channels `c` of [`coord_channels`](crate::coord_channels).
+//! coordinate channels `c` of [`coord_channels`].
 //!
 //! A convolution is linear in its input channels and `c` is the same for every image, so
 //!
@@ -89,7 +89,7 @@ impl CoordConv2d {
         Self {
             weight: params.add(
                 format!("{name}.weight"),
-                &memory_order(weight, params.device()),
+                memory_order(weight, params.device()),
             ),
             bias: params.add(format!("{name}.bias"), bias),
             spec,
@@ -100,6 +100,9 @@ impl CoordConv2d {
 
     /// # Shapes
     /// `[B, in, H, W] -> [B, out, H', W']`; the result's memory is channels-last if the input's is.
+    ///
+    /// # Panics
+    /// If `x` has another shape.
     pub fn forward(&self, x: &Tensor) -> Tensor {
         let (_, _, height, width) = x.size4().expect("a convolution's input has four axes");
         let n_in = self.spec.in_channels;

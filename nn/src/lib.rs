@@ -19,7 +19,7 @@
 //! Shapes are `PyTorch`'s, `[B, C, H, W]`. On the CPU the torso keeps the memory of its activations channels-last
 //! (`[B, H, W, C]` order behind the same shape), which libtorch's convolutions recognise; see [`torso`].
 //!
-//! ```no_run
+//! ```no_run,standalone_crate
 //! use rand::SeedableRng as _;
 //! use rlrun_nn::{ActorCritic, CoordLayers, Params, TorsoConfig, TorsoKind};
 //! use tch::{Device, Kind, Tensor};
@@ -39,11 +39,16 @@ mod conv;
 mod coordconv;
 mod coords;
 mod error;
+#[cfg(test)]
+mod golden;
 pub mod init;
 mod linear;
 pub mod optim;
 mod params;
+mod pixels;
+mod slices;
 pub mod torso;
+mod vectors;
 
 pub use actor_critic::ActorCritic;
 pub use conv::{Conv2d, ConvSpec};

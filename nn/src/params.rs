@@ -125,6 +125,7 @@ pub(crate) fn load_tensors(
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these results are exact")]
 mod tests {
     use super::*;
 

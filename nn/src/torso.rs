@@ -14,7 +14,7 @@
 //! ([`ConvSpec::input_scale`](crate::ConvSpec)); the coordinates, already in [-1, 1], are not.
 //!
 //! # Layout
-//! On the CPU the frames are turned to channels-last while they are bytes, and every activation stays so: libtorch's
+//! On the CPU the frames are turned to channels-last where they become floats, and every activation stays so: libtorch's
 //! convolutions run forward and backward a quarter faster on it than on channels-first, and the fully connected layer
 //! reads the last activation as it lies. Its weight's columns are therefore in the order row, column, channel; `PyTorch`
 //! ports, which flatten `[C, H, W]`, have the same columns in another order.
@@ -24,10 +24,10 @@ use std::str::FromStr;
 
 use rand::Rng;
 use serde::{Deserialize, Serialize};
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
-use crate::conv::memory_order;
 use crate::init::RELU_GAIN;
+use crate::pixels::to_float;
 use crate::{Conv2d, ConvSpec, CoordConv2d, Linear, NnError, Params};
 
 /// The channels of the last convolution.
@@ -215,17 +215,11 @@ fn conv_specs(n_channels: i64) -> [ConvSpec; 3] {
     ]
 }
 
-/// The bytes as floats, on the CPU in channels-last memory: turned while an element is one byte, and the conversion keeps
-/// the strides.
-fn to_float(obs: &Tensor) -> Tensor {
-    memory_order(obs, obs.device()).to_kind(Kind::Float)
-}
-
 #[cfg(test)]
 mod tests {
     use rand::SeedableRng as _;
     use rand_chacha::ChaCha8Rng;
-    use tch::Device;
+    use tch::{Device, Kind};
 
     use super::*;
 
@@ -244,10 +238,10 @@ mod tests {
         }
     }
 
-    fn build(config: &TorsoConfig, obs_shape: [i64; 3]) -> (Params, NatureTorso) {
+    fn build(config: TorsoConfig, obs_shape: [i64; 3]) -> (Params, NatureTorso) {
         let mut params = Params::new(Device::Cpu);
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let torso = NatureTorso::new(&mut params, config, obs_shape, &mut rng).unwrap();
+        let torso = NatureTorso::new(&mut params, &config, obs_shape, &mut rng).unwrap();
         (params, torso)
     }
 
@@ -259,17 +253,19 @@ mod tests {
             .view(shape)
     }
 
-    /// The counts of section 11 of the CoordConv sheet: the plain trunk, +4,096, +6,144 with the radius, +7,296 at all.
+    /// The published trunk, and what the coordinates add to it: 32 kernels of 8x8 per channel before the first convolution.
     #[test]
     fn parameters_are_counted_as_published() {
-        let n_params = KINDS.map(|config| build(&config, [4, 84, 84]).0.n_elements());
-        assert_eq!(n_params, [1_684_128, 1_688_224, 1_690_272, 1_691_424]);
+        let n_params = |config, size| build(config, [4, size, size]).0.n_elements();
+        assert_eq!(n_params(KINDS[0], 84), 1_684_128);
+        let added = KINDS.map(|config| n_params(config, 36) - n_params(KINDS[0], 36));
+        assert_eq!(added, [0, 4_096, 6_144, 7_296]);
     }
 
     #[test]
     fn any_size_from_36_on_gives_512_features() {
-        for (height, width) in [(36, 36), (36, 61), (84, 84), (100, 40)] {
-            for config in &KINDS {
+        for (height, width) in [(36, 36), (36, 61), (55, 40)] {
+            for config in KINDS {
                 let (_, torso) = build(config, [2, height, width]);
                 let features = torso.forward(&frames([3, 2, height, width]));
                 assert_eq!(features.size(), [3, torso.out_features()]);
@@ -295,7 +291,7 @@ mod tests {
     /// Slow reference: divide every pixel, append the coordinates, channels-first all the way.
     #[test]
     fn folding_the_255_into_the_weights_changes_rounding_only() {
-        for config in &KINDS {
+        for config in KINDS {
             let (params, torso) = build(config, [2, 44, 52]);
             let obs = frames([2, 2, 44, 52]);
             let tensors = params.tensors();
@@ -323,16 +319,16 @@ mod tests {
 
     #[test]
     fn activations_are_channels_last_and_gradients_lie_as_their_parameters() {
-        for config in &KINDS {
-            let (params, torso) = build(config, [4, 84, 84]);
-            let pixels = to_float(&frames([2, 4, 84, 84]));
-            assert_eq!(pixels.stride(), [4 * 84 * 84, 1, 4 * 84, 4]);
+        for config in KINDS {
+            let (params, torso) = build(config, [4, 44, 52]);
+            let pixels = to_float(&frames([2, 4, 44, 52]));
+            assert_eq!(pixels.stride(), [4 * 44 * 52, 1, 4 * 52, 4]);
             let mut x = pixels;
             for conv in &torso.convs {
                 x = conv.forward(&x).relu_();
                 assert_eq!(x.stride()[1], 1, "{config:?}");
             }
-            let loss = torso.forward(&frames([2, 4, 84, 84])).sum(Kind::Float);
+            let loss = torso.forward(&frames([2, 4, 44, 52])).sum(Kind::Float);
             let grads = Tensor::run_backward(&[loss], &params.tensors(), false, false);
             for ((name, param), grad) in params.iter().zip(&grads) {
                 assert_eq!(grad.stride(), param.stride(), "{name}, {config:?}");

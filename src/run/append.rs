@@ -45,11 +45,6 @@ impl AppendLog {
         }
     }
 
-    /// Where the log is written.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Adds one whole record, which is written at the next flush.
     pub(crate) fn push(&mut self, record: &[u8]) {
         self.pending.extend_from_slice(record);

@@ -13,7 +13,7 @@
 //! Whatever was cut off, flipped or made by another program is an error with its reason, never a panic and never a
 //! checkpoint. Tensors are `f32` or `i64`, on the CPU once loaded.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
@@ -189,12 +189,12 @@ struct StoredTensor<'a> {
 }
 
 fn stored_tensors(tensors: &[(String, Tensor)]) -> Result<Vec<StoredTensor<'_>>, EncodeError> {
-    let mut seen = HashMap::new();
+    let mut seen = HashSet::new();
     for (name, _) in tensors {
         if name == "__metadata__" {
             return Err(EncodeError::ReservedName(name.clone()));
         }
-        if seen.insert(name, ()).is_some() {
+        if !seen.insert(name) {
             return Err(EncodeError::DuplicateName(name.clone()));
         }
     }

@@ -208,11 +208,8 @@ mod tests {
         for length in 0..=whole.len() {
             fs::write(&path, &whole[..length]).unwrap();
             let mut log = EpisodeLog::resume(path.clone(), 1_000).unwrap();
-            let n_rows = whole[..length]
-                .iter()
-                .filter(|byte| **byte == b'\n')
-                .count()
-                .saturating_sub(1);
+            let text = str::from_utf8(&whole[..length]).unwrap();
+            let n_rows = text.matches('\n').count().saturating_sub(1);
             log.push(&row(9, 900));
             log.flush(&Screen::quiet());
             let mut expected = [100, 200, 300][..n_rows].to_vec();

@@ -71,7 +71,7 @@ pub(crate) enum FolderError {
         source: io::Error,
     },
     /// `--resume` was given something else.
-    #[error("{dir} is not a run folder: {missing} is missing in it")]
+    #[error("{dir} is not a run folder: it lacks {missing}")]
     NotARun {
         /// The folder.
         dir: PathBuf,
@@ -83,14 +83,6 @@ pub(crate) enum FolderError {
     NoSuchFolder {
         /// The folder.
         dir: PathBuf,
-    },
-    /// A file of the run cannot be read.
-    #[error("cannot read {path}: {source}")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the file system answered.
-        source: io::Error,
     },
     /// Another process has it.
     #[error(transparent)]
@@ -188,15 +180,6 @@ impl RunFolder {
         self.dir.join("episodes.csv")
     }
 
-    /// The plan as it was written when the run began.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub(crate) fn plan_toml(&self) -> Result<String, FolderError> {
-        let path = self.dir.join(PLAN);
-        fs::read_to_string(&path).map_err(|source| FolderError::Unreadable { path, source })
-    }
-
     /// Writes the summary of a run that has reached its end, in place of an earlier one.
     ///
     /// # Errors
@@ -204,25 +187,28 @@ impl RunFolder {
     pub(crate) fn write_summary(&self, summary: &impl Serialize) -> Result<(), FolderError> {
         self.write(SUMMARY, &pretty_json(summary))
     }
-
-    /// Whether the run has reached its end.
-    pub(crate) fn is_finished(&self) -> bool {
-        self.dir.join(SUMMARY).exists()
-    }
 }
 
-/// The folders made on the way to a run folder, which go away again when the run cannot begin.
+/// The folders made for a run, which go away again when it cannot begin.
 #[derive(Debug)]
-struct MadeFolders(Vec<PathBuf>);
+struct MadeFolders {
+    run: Option<PathBuf>,
+    /// Those above it that were not there before, innermost first.
+    above: Vec<PathBuf>,
+}
 
 impl MadeFolders {
+    /// Makes `dir` and what is missing above it.
     fn make(dir: &Path) -> Result<Self, FolderError> {
         // An empty path is the current folder.
         let missing = dir
             .ancestors()
             .take_while(|path| !path.as_os_str().is_empty() && !path.exists())
             .map(Path::to_owned);
-        let made = Self(missing.collect());
+        let made = Self {
+            run: None,
+            above: missing.collect(),
+        };
         fs::create_dir_all(dir).map_err(|source| FolderError::Unwritable {
             path: dir.to_owned(),
             source,
@@ -230,24 +216,25 @@ impl MadeFolders {
         Ok(made)
     }
 
-    fn and(mut self, run_folder: PathBuf) -> Self {
-        self.0.insert(0, run_folder);
+    /// The run's own folder is made, too.
+    fn and(mut self, run: PathBuf) -> Self {
+        self.run = Some(run);
         self
     }
 
+    /// The run can begin.
     fn keep(mut self) {
-        self.0.clear();
+        self.run = None;
+        self.above.clear();
     }
 }
 
 impl Drop for MadeFolders {
     fn drop(&mut self) {
-        let mut folders = self.0.drain(..);
-        let Some(innermost) = folders.next() else {
-            return;
-        };
-        let _ = fs::remove_dir_all(innermost);
-        for folder in folders {
+        if let Some(run) = &self.run {
+            let _ = fs::remove_dir_all(run);
+        }
+        for folder in &self.above {
             // Another run may have begun beside ours: only an empty folder goes.
             let _ = fs::remove_dir(folder);
         }

@@ -1,10 +1,11 @@
 //! How far the run is: a bar on a terminal, a plain line every 30 s elsewhere, nothing with `--quiet`.
 //!
 //! ```text
-//!  12% [#####>                    ] 1.25M/10M steps | 1,234 steps/s | 1h 58m left | mean of last 100 games 312.5
+//!  12% [#>         ] 1.25M/10M | 1234 steps/s | 1h 58m left | last 100 games 312.5
 //! ```
 //!
-//! The speed is over the last 10 s, and the time left follows from it.
+//! That is: agent steps of all, speed over the last 10 s, time left at that speed, and mean raw score of
+//! the last 100 games. The bar takes what room is left; at 80 columns there is still some.
 
 use std::time::{Duration, Instant};
 
@@ -138,7 +139,7 @@ fn status(
     let left = time_left(steps, total_steps, per_second).map_or_else(|| "-".to_owned(), human_time);
     let mean = mean_score.map_or_else(|| "-".to_owned(), |mean| format!("{mean:.1}"));
     format!(
-        "{}/{} steps | {speed} steps/s | {left} left | mean of last 100 games {mean}",
+        "{}/{} | {speed} steps/s | {left} left | last 100 games {mean}",
         human_count(steps),
         human_count(total_steps)
     )
@@ -225,7 +226,7 @@ mod tests {
         let text = status(1_250_000, 10_000_000, Some(1_234.4), Some(312.46));
         assert_eq!(
             text,
-            "1.25M/10M steps | 1234 steps/s | 1h 58m left | mean of last 100 games 312.5"
+            "1.25M/10M | 1234 steps/s | 1h 58m left | last 100 games 312.5"
         );
     }
 

@@ -80,11 +80,7 @@ mod tests {
         // 100 per second for 20 s, then 10 per second for 20 s, reported 100 times a second.
         let mut count = 0;
         for tick in 0..4_000_u64 {
-            if tick < 2_000 {
-                count += 1;
-            } else if tick % 10 == 0 {
-                count += 1;
-            }
+            count += u64::from(tick < 2_000 || tick % 10 == 0);
             rate.record(start + Duration::from_millis(10 * tick), count);
         }
         let per_second = rate.per_second().unwrap();

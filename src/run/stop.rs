@@ -35,6 +35,7 @@ impl StopFlag {
     }
 
     /// Asks for a clean stop from inside.
+    #[cfg(test)]
     pub(crate) fn request(&self) {
         self.requested.store(true, Ordering::Relaxed);
     }

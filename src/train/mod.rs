@@ -13,6 +13,8 @@ mod actors;
 mod games;
 mod learner;
 mod metrics;
+#[cfg(test)]
+mod probe_tests;
 mod session;
 pub(crate) mod setup;
 

@@ -15,7 +15,7 @@ use crate::request::RequestError;
 /// A resumed run cannot take up the games it was killed in; it starts new ones, under seeds that it has not used yet.
 ///
 /// # Errors
-/// If the game, Python or its packages are not to be had.
+/// A [`RequestError`] if the game, Python or its packages are not to be had.
 pub(crate) fn groups(plan: &Plan, step: u64) -> Result<Vec<Group>> {
     let per_group = plan.env.n_envs / plan.env.n_groups;
     let config = EnvConfig {
@@ -31,7 +31,7 @@ pub(crate) fn groups(plan: &Plan, step: u64) -> Result<Vec<Group>> {
     let group = |group: usize| -> Result<Group> {
         let envs = group * per_group..(group + 1) * per_group;
         Ok(Group {
-            env: make(&config)?,
+            env: make(&config).map_err(|error| RequestError::new(error.to_string()))?,
             seeds: envs.map(|env| env_seed(master, env)).collect(),
         })
     };

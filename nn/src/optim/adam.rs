@@ -11,9 +11,9 @@
 
 use tch::{Kind, Tensor};
 
-use super::slices::with_slices;
 use super::{f32_of, pair, state_like};
 use crate::params::load_tensors;
+use crate::slices::with_slices;
 use crate::{NnError, Params};
 
 /// The constants of Adam.
@@ -131,6 +131,11 @@ impl Adam {
 }
 
 /// The update in one pass over memory.
+#[expect(
+    clippy::inline_always,
+    reason = "it is compiled for the vectors of the function it is inlined into"
+)]
+#[inline(always)]
 fn update_slices(weights: &mut [f32], m: &mut [f32], v: &mut [f32], grads: &[f32], c: Coefs) {
     for (((weight, m), v), grad) in weights.iter_mut().zip(m).zip(v).zip(grads) {
         let grad = grad * c.grad_scale;

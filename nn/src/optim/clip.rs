@@ -10,7 +10,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::slices::square_sum;
+use crate::slices::with_slices;
 
 /// The norm of all gradients as one vector. NaN or infinite if any element is.
 pub fn global_norm(grads: &[Tensor]) -> f64 {
@@ -46,8 +46,29 @@ pub fn clip_by_global_norm(grads: &[Tensor], max_norm: f64) -> f64 {
     norm
 }
 
+/// The sum of the squares, in f64, if the tensor is f32 on the CPU without holes.
+fn square_sum(tensor: &Tensor) -> Option<f64> {
+    let mut total = 0.0;
+    with_slices([], tensor, |[], xs: &[f32]| {
+        // Eight sums, so that the loop is not one chain of additions; their order is fixed, so the result is.
+        let (blocks, rest) = xs.as_chunks::<8>();
+        let mut sums = [0.0_f64; 8];
+        for block in blocks {
+            for (sum, &x) in sums.iter_mut().zip(block) {
+                *sum += f64::from(x) * f64::from(x);
+            }
+        }
+        let rest: f64 = rest.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
+        total = sums.iter().sum::<f64>() + rest;
+    })
+    .then_some(total)
+}
+
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these results are exact")]
 mod tests {
+    use tch::Device;
+
     use super::*;
 
     fn grads() -> Vec<Tensor> {
@@ -87,6 +108,18 @@ mod tests {
         for wrong in [f32::NAN, f32::INFINITY] {
             let grads = [Tensor::from_slice(&[1.0, wrong])];
             assert!(!global_norm(&grads).is_finite());
+        }
+    }
+
+    #[test]
+    fn squares_are_summed_at_every_remainder() {
+        for n in 1..20 {
+            let x = Tensor::arange(n, (Kind::Float, Device::Cpu));
+            let expected: i64 = (0..n).map(|i| i * i).sum();
+            assert_eq!(
+                square_sum(&x),
+                Some(f64::from(i32::try_from(expected).unwrap()))
+            );
         }
     }
 }

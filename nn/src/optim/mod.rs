@@ -16,7 +16,6 @@
 mod adam;
 mod clip;
 mod rms_prop_tf;
-mod slices;
 
 pub use adam::{Adam, AdamConfig};
 pub use clip::{clip_by_global_norm, clip_scale, global_norm};

@@ -12,9 +12,9 @@
 
 use tch::{Kind, Tensor};
 
-use super::slices::with_slices;
 use super::{f32_of, pair, state_like};
 use crate::params::load_tensors;
+use crate::slices::with_slices;
 use crate::{NnError, Params};
 
 /// The constants of `RMSProp`.
@@ -100,6 +100,11 @@ impl RmsPropTf {
 }
 
 /// The update in one pass over memory.
+#[expect(
+    clippy::inline_always,
+    reason = "it is compiled for the vectors of the function it is inlined into"
+)]
+#[inline(always)]
 fn update_slices(weights: &mut [f32], squares: &mut [f32], grads: &[f32], coefs: Coefs) {
     for ((weight, square), grad) in weights.iter_mut().zip(squares).zip(grads) {
         let grad = grad * coefs.grad_scale;

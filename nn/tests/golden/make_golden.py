@@ -2,7 +2,7 @@
 
     .venv/bin/python nn/tests/golden/make_golden.py
 
-writes torso.json and optim.json beside this file. `tests/golden.rs` compares. Weights, frames and gradients are filled by
+writes torso.json and optim.json beside this file. `src/golden.rs` compares. Weights, frames and gradients are filled by
 the formulas below in both languages, so that only results are stored. The torso here divides the pixels by 255, appends
 the coordinates to the image and flattens [C, H, W]; the crate does none of the three.
 """

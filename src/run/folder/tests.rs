@@ -36,13 +36,16 @@ fn a_new_run_has_its_place_its_plan_and_its_versions() {
     let (place, time) = path.split_at("MsPacman/a2c-coordconv/seed3-".len());
     assert_eq!(place, "MsPacman/a2c-coordconv/seed3-");
     assert_eq!(time.len(), "20250131-235959".len());
-    assert_eq!(folder.plan_toml().unwrap(), "game = \"MsPacman\"\n");
+    assert_eq!(
+        fs::read_to_string(folder.path().join(PLAN)).unwrap(),
+        "game = \"MsPacman\"\n"
+    );
     assert_eq!(
         fs::read_to_string(folder.path().join(VERSIONS)).unwrap(),
         "{\n  \"rlrun\": \"0.1.0\"\n}\n"
     );
     assert!(folder.checkpoints().is_dir());
-    assert!(!folder.is_finished());
+    assert!(!folder.path().join(SUMMARY).exists());
 }
 
 #[test]
@@ -108,6 +111,17 @@ fn a_run_that_cannot_begin_leaves_no_folder() {
 }
 
 #[test]
+fn a_run_that_cannot_begin_leaves_the_run_beside_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let parent = dir.path().join("MsPacman/a2c-conv");
+    let made = MadeFolders::make(&parent).unwrap();
+    // Another process began a run there before ours had a folder.
+    fs::create_dir(parent.join("theirs")).unwrap();
+    drop(made);
+    assert!(parent.join("theirs").exists());
+}
+
+#[test]
 fn a_run_is_opened_again_but_not_twice_at_once() {
     let runs = tempfile::tempdir().unwrap();
     let folder = create(runs.path(), Some("mine")).unwrap();
@@ -127,7 +141,7 @@ fn what_is_no_run_folder_is_refused_with_what_it_lacks_and_gets_no_lock_file() {
     let dir = tempfile::tempdir().unwrap();
     let error = RunFolder::open(dir.path()).unwrap_err().to_string();
     assert!(
-        error.ends_with("is not a run folder: plan.toml and checkpoints is missing in it"),
+        error.ends_with("is not a run folder: it lacks plan.toml and checkpoints"),
         "{error}"
     );
     assert!(is_empty(dir.path()));
@@ -138,13 +152,12 @@ fn what_is_no_run_folder_is_refused_with_what_it_lacks_and_gets_no_lock_file() {
 }
 
 #[test]
-fn the_summary_marks_a_finished_run() {
+fn the_summary_is_written_whole() {
     let runs = tempfile::tempdir().unwrap();
     let folder = create(runs.path(), None).unwrap();
     folder
         .write_summary(&BTreeMap::from([("steps", 20_000)]))
         .unwrap();
-    assert!(folder.is_finished());
     assert_eq!(
         fs::read_to_string(folder.path().join(SUMMARY)).unwrap(),
         "{\n  \"steps\": 20000\n}\n"

@@ -1,0 +1,214 @@
+//! Values of `PyTorch`, written by `tests/golden/make_golden.py`: the torso's features and gradients, five steps of each
+//! optimizer, and clipping. Inputs are filled by formulas that both languages compute.
+
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
+use serde_json::Value;
+use tch::{Device, Kind, Tensor};
+
+use crate::optim::{Adam, AdamConfig, RmsPropTf, RmsPropTfConfig, clip_by_global_norm};
+use crate::{CoordLayers, NatureTorso, Params, TorsoConfig, TorsoKind};
+
+const OBS_SHAPE: [i64; 4] = [2, 2, 44, 52];
+
+/// `scale * sin(1.7 i + phase)`, `i` the index in row-major order.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "the same rounding as PyTorch's; the indices are small"
+)]
+fn wave(shape: &[i64], scale: f64, phase: f64) -> Tensor {
+    let n: i64 = shape.iter().product();
+    let values: Vec<f32> = (0..n)
+        .map(|i| (scale * (1.7 * i as f64 + phase).sin()) as f32)
+        .collect();
+    Tensor::from_slice(&values).view(shape)
+}
+
+fn frames() -> Tensor {
+    let n = OBS_SHAPE.iter().product::<i64>();
+    let bytes: Vec<u8> = (0..n)
+        .map(|i| u8::try_from((7919 * i + 31 * (i / OBS_SHAPE[3])) % 256).unwrap())
+        .collect();
+    Tensor::from_slice(&bytes).view(OBS_SHAPE)
+}
+
+fn golden(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    let list = value.as_array().unwrap();
+    list.iter().map(|x| x.as_f64().unwrap()).collect()
+}
+
+/// That every element is within `tolerance` of the golden one, measured by the greatest of these.
+fn assert_close(got: &Tensor, expected: &Value, tolerance: f64, what: &str) {
+    let got = Vec::<f64>::try_from(got.detach().to_kind(Kind::Double).flatten(0, -1)).unwrap();
+    let expected = numbers(expected);
+    assert_eq!(got.len(), expected.len(), "{what}");
+    let greatest = expected.iter().fold(0.0_f64, |max, x| max.max(x.abs()));
+    for (idx, (got, expected)) in got.iter().zip(&expected).enumerate() {
+        let error = (got - expected).abs() / greatest;
+        assert!(error < tolerance, "{what}[{idx}]: {got}, golden {expected}");
+    }
+}
+
+/// Columns in the order channel, row, column (`PyTorch`'s flatten) put in the crate's order row, column, channel, or back.
+fn fc_columns(weight: &Tensor, to_crate: bool) -> Tensor {
+    let (view, order) = if to_crate {
+        ([512, 64, 2, 3], [0, 2, 3, 1])
+    } else {
+        ([512, 2, 3, 64], [0, 3, 1, 2])
+    };
+    weight.reshape(view).permute(order).reshape([512, -1])
+}
+
+/// Fills the torso's parameters as the script does.
+fn fill(params: &mut Params) {
+    let filled: Vec<(String, Tensor)> = params
+        .iter()
+        .zip(0_i32..)
+        .map(|((name, param), idx)| {
+            let (shape, phase) = (param.size(), 0.1 * f64::from(idx / 2));
+            if shape.len() == 1 {
+                return (name.to_owned(), wave(&shape, 0.1, 0.5 + phase));
+            }
+            let fan_in: i64 = shape[1..].iter().product();
+            let scale = 2.0 / f64::from(i32::try_from(fan_in).unwrap()).sqrt();
+            let weight = wave(&shape, scale, phase);
+            let is_fc = name == "torso.fc.weight";
+            let weight = if is_fc {
+                fc_columns(&weight, true)
+            } else {
+                weight
+            };
+            (name.to_owned(), weight)
+        })
+        .collect();
+    params.load(&filled).unwrap();
+}
+
+fn check_torso(name: &str, kind: TorsoKind, coord_layers: CoordLayers, coord_radius: bool) {
+    let golden = &golden(include_str!("../tests/golden/torso.json"))[name];
+    let config = TorsoConfig {
+        kind,
+        coord_layers,
+        coord_radius,
+    };
+    let mut params = Params::new(Device::Cpu);
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let obs_shape = [OBS_SHAPE[1], OBS_SHAPE[2], OBS_SHAPE[3]];
+    let torso = NatureTorso::new(&mut params, &config, obs_shape, &mut rng).unwrap();
+    fill(&mut params);
+
+    let features = torso.forward(&frames());
+    assert_close(
+        &features.slice(1, 0, 512, 4),
+        &golden["features"],
+        1e-5,
+        name,
+    );
+    let loss = (&features * wave(&features.size(), 1.0, 0.9)).sum(Kind::Float);
+    let grads = Tensor::run_backward(&[loss], &params.tensors(), false, false);
+    let golden_grads = golden["grads"].as_array().unwrap();
+    assert_eq!(grads.len(), golden_grads.len());
+    for (((param, _), grad), golden) in params.iter().zip(&grads).zip(golden_grads) {
+        let is_fc = param == "torso.fc.weight";
+        let grad = if is_fc {
+            fc_columns(grad, false)
+        } else {
+            grad.shallow_clone()
+        };
+        let what = format!("gradient of {param} in {name}");
+        let norm = grad.to_kind(Kind::Double).norm().double_value(&[]);
+        let expected = golden["norm"].as_f64().unwrap();
+        assert!(
+            (norm / expected - 1.0).abs() < 1e-5,
+            "{what}: norm {norm}, golden {expected}"
+        );
+        let stride = golden["stride"].as_i64().unwrap();
+        let flat = grad.reshape([-1]);
+        let sample = flat.slice(0, 0, flat.size()[0], stride);
+        assert_close(&sample, &golden["sample"], 1e-4, &what);
+    }
+}
+
+#[test]
+fn the_plain_torso_is_pytorchs() {
+    check_torso("conv", TorsoKind::Conv, CoordLayers::First, false);
+}
+
+#[test]
+fn the_torso_with_coordinates_is_pytorchs_with_concatenated_channels() {
+    let kind = TorsoKind::CoordConv;
+    check_torso("coordconv_first", kind, CoordLayers::First, false);
+    check_torso("coordconv_first_radius", kind, CoordLayers::First, true);
+    check_torso("coordconv_all_radius", kind, CoordLayers::All, true);
+}
+
+/// The weight that the optimizers start from, and its gradient at step `step`.
+fn optim_params() -> Params {
+    let mut params = Params::new(Device::Cpu);
+    let _ = params.add("w", wave(&[3, 4], 1.0, 0.2));
+    params
+}
+
+fn optim_grad(step: i32) -> Tensor {
+    wave(&[3, 4], 3.0 / f64::from(step + 1), f64::from(step))
+}
+
+#[test]
+fn five_steps_of_rms_prop_in_tensorflows_form() {
+    let golden = &golden(include_str!("../tests/golden/optim.json"))["rms_prop_tf"];
+    let params = optim_params();
+    let config = RmsPropTfConfig {
+        decay: 0.99,
+        epsilon: 1e-5,
+    };
+    let mut optimizer = RmsPropTf::new(config, &params);
+    for (step, golden) in (0..).zip(golden.as_array().unwrap()) {
+        optimizer.step(&params, &[optim_grad(step)], 0.05);
+        assert_close(&params.tensors()[0], &golden["weight"], 1e-6, "weight");
+        assert_close(
+            &optimizer.state()[0].1,
+            &golden["mean_square"],
+            1e-6,
+            "mean square",
+        );
+    }
+}
+
+#[test]
+fn five_steps_of_pytorchs_adam() {
+    let golden = &golden(include_str!("../tests/golden/optim.json"))["adam"];
+    let params = optim_params();
+    let config = AdamConfig {
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-8,
+    };
+    let mut optimizer = Adam::new(config, &params);
+    for (step, golden) in (0..).zip(golden.as_array().unwrap()) {
+        optimizer.step(&params, &[optim_grad(step)], 0.05);
+        assert_close(&params.tensors()[0], &golden["weight"], 1e-6, "weight");
+    }
+}
+
+/// `PyTorch` divides by the norm plus 1e-6, this crate by the norm.
+#[test]
+fn clipping_is_pytorchs_but_for_its_1e_6() {
+    let golden = &golden(include_str!("../tests/golden/optim.json"))["clip"];
+    for golden in golden.as_array().unwrap() {
+        let grads: Vec<Tensor> = (0..5).map(optim_grad).collect();
+        let norm = clip_by_global_norm(&grads, golden["max_norm"].as_f64().unwrap());
+        let expected = golden["norm"].as_f64().unwrap();
+        assert!(
+            (norm / expected - 1.0).abs() < 1e-6,
+            "{norm}, golden {expected}"
+        );
+        for (grad, expected) in grads.iter().zip(golden["grads"].as_array().unwrap()) {
+            assert_close(grad, expected, 1e-6, "clipped gradient");
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The whole learner against worlds whose right answer is known: each fails for one kind of mistake only.
+
+use rlrun_envs::{EnvConfig, Protocol, World, make};
+
+use super::setup;
+use super::with_actors;
+use crate::plan::{self, Asked, Machine, Plan, Threading};
+use crate::train::learner::Learner;
+
+/// A plan for a probe, small and quick, with `sets` laid over it.
+fn plan(probe: &str, sets: &[&str]) -> Plan {
+    let quick = [
+        "learner.threads=1",
+        "learner.device=\"cpu\"",
+        "total_steps=1000000",
+        "env.n_envs=8",
+        "a2c.discount=0.5",
+        "a2c.learning_rate=1e-3",
+    ];
+    let game = format!("game=\"{probe}\"");
+    let sets = [&[game.as_str()], &quick[..], sets].concat();
+    let asked = Asked {
+        sets: sets.into_iter().map(str::to_owned).collect(),
+        ..Asked::default()
+    };
+    plan::resolve(&asked, &Machine::detect()).unwrap()
+}
+
+/// Trains for `n_updates` and returns the learner.
+fn trained(plan: &Plan, n_updates: usize) -> Learner {
+    let groups = setup::groups(plan, 0).unwrap();
+    let spec = groups[0].env.spec().clone();
+    let agent = setup::agent(plan, &spec).unwrap();
+    let mut learner = setup::learner(plan, agent, &spec, 0);
+    with_actors(groups, Threading::Actors, |actors| {
+        learner.start(actors)?;
+        for _ in 0..n_updates {
+            learner.advance(actors)?;
+        }
+        Ok(())
+    })
+    .unwrap();
+    learner
+}
+
+/// The first observations of a probe's games, \[n, 1, 36, 36\], each `steps` steps into its game.
+fn observations(probe: &str, n: usize, steps: usize) -> Vec<u8> {
+    let config = EnvConfig {
+        world: World::resolve(probe).unwrap(),
+        protocol: Protocol::named(rlrun_envs::ProtocolName::Baselines),
+        n_envs: n,
+        n_threads: 1,
+    };
+    let mut env = make(&config).unwrap();
+    let mut batch = rlrun_envs::StepBatch::new(env.spec());
+    let seeds: Vec<u32> = (500..).take(n).collect();
+    env.reset(&seeds, &mut batch).unwrap();
+    for _ in 0..steps {
+        env.send(&vec![0; n]).unwrap();
+        env.recv(&mut batch).unwrap();
+    }
+    batch.obs
+}
+
+fn check_value(probe: &str, steps: usize, expected: f32) {
+    let sets = ["a2c.value_coef=0.5", "a2c.learning_rate=3e-3", "a2c.max_grad_norm=100"];
+    let plan = plan(probe, &sets);
+    let learner = trained(&plan, 400);
+    let mut values = Vec::new();
+    learner.agent().values(&observations(probe, 1, steps), &mut values);
+    assert!(
+        (values[0] - expected).abs() < 0.1,
+        "{probe} after {steps} steps: V = {}, expected {expected}",
+        values[0]
+    );
+}
+
+/// Every environment shall take the best action with high probability.
+fn check_policy(probe: &str, sets: &[&str], n_updates: usize) {
+    let plan = plan(probe, sets);
+    let learner = trained(&plan, n_updates);
+    let obs = observations(probe, 64, 0);
+    let mut logits = Vec::new();
+    learner.agent().act(&obs, &mut logits);
+    let World::Probe(world) = World::resolve(probe).unwrap() else {
+        unreachable!("a probe was asked for")
+    };
+    let n_right = obs
+        .chunks_exact(36 * 36)
+        .zip(logits.chunks_exact(world.n_actions()))
+        .filter(|(obs, logits)| {
+            let best = usize::from(world.best_action(obs));
+            logits.iter().all(|&logit| logit <= logits[best])
+        })
+        .count();
+    assert!(n_right >= 62, "{probe}: {n_right} of 64 actions are right");
+}
+
+#[test]
+fn the_value_of_a_certain_reward_is_learned() {
+    check_value("probe:constant", 0, 1.0);
+}
+
+#[test]
+fn a_delayed_reward_is_discounted() {
+    check_value("probe:delayed", 0, 0.5);
+    check_value("probe:delayed", 1, 1.0);
+}
+
+#[test]
+fn a_truncated_return_bootstraps() {
+    // 1 + 1/2 + 1/4 + ... without end.
+    check_value("probe:truncated", 0, 2.0);
+    check_value("probe:truncated", 4, 2.0);
+}
+
+#[test]
+fn a_terminated_return_does_not_bootstrap() {
+    check_value("probe:terminated", 4, 1.0);
+}
+
+#[test]
+fn a_lost_life_ends_the_return() {
+    check_value("probe:lives", 0, 1.5);
+    check_value("probe:lives", 1, 1.0);
+}
+
+#[test]
+fn the_better_action_is_learned() {
+    check_policy("probe:action", &[], 200);
+    check_policy("probe:sign", &[], 400);
+}
+
+#[test]
+fn an_action_that_depends_on_a_position_is_learned_with_either_torso() {
+    for torso in ["conv", "coordconv"] {
+        let kind = format!("torso.kind=\"{torso}\"");
+        check_policy("probe:position", &[&kind], 1_500);
+    }
+}
