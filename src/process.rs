@@ -1,12 +1,7 @@
-//! Settings of the process that libraries read once, before or at the start of `main`.
+//! The process's allocator, set for tensors that come and go.
 //!
-//! * **Waiting threads sleep.** libtorch's OpenMP threads (libgomp) spin for milliseconds after each parallel section, on cores
-//!   that the emulators need. `OMP_WAIT_POLICY=passive` lets them sleep. libgomp reads it when it is loaded, before
-//!   `main`; so it is set in `.preinit_array`, which runs before the start-up code of any library. With another program
-//!   busy on the same cores, training was 2 to 4 times as fast with it.
-//! * **Freed memory is kept.** glibc gives large blocks back to the system and asks for fresh pages a moment later, which is
-//!   dear, above all on virtual machines. The tensors of an update are such blocks, the same ones every time.
-//!
+//! glibc gives large blocks back to the system when they are freed and asks for fresh pages a moment later, which is dear,
+//! above all on virtual machines. The tensors of an update are such blocks, the same ones every time: freed memory is kept.
 //! Variables that the user has set win.
 
 /// Blocks up to this many bytes come from the heap, which is kept; larger ones from the system, each time anew.
@@ -28,21 +23,4 @@ pub(crate) fn keep_freed_memory() {
             libc::mallopt(libc::M_TRIM_THRESHOLD, libc::c_int::MAX);
         }
     }
-}
-
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-mod before_main {
-    extern "C" fn let_waiting_threads_sleep() {
-        #[expect(unsafe_code, reason = "the standard library is not to be used before main")]
-        // SAFETY: one thread exists, the strings end in NUL, and 0 leaves a variable of the user alone.
-        unsafe {
-            libc::setenv(c"OMP_WAIT_POLICY".as_ptr(), c"passive".as_ptr(), 0);
-        }
-    }
-
-    #[used]
-    #[expect(unsafe_code, reason = "there is no safe way to run before libraries start")]
-    // SAFETY: the section holds pointers to functions of C's calling convention, and this is one.
-    #[unsafe(link_section = ".preinit_array")]
-    static HOOK: extern "C" fn() = let_waiting_threads_sleep;
 }

@@ -45,6 +45,16 @@ impl ActorCritic {
         })
     }
 
+    /// A second handle of the same network, for another thread: it sees every change of the parameters.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        Self {
+            torso: self.torso.share(),
+            policy: self.policy.share(),
+            value: self.value.share(),
+        }
+    }
+
     /// The policy's logits and the state's value.
     ///
     /// # Shapes

@@ -91,6 +91,16 @@ impl Conv2d {
         }
     }
 
+    /// A second handle of the same layer, for another thread: it sees every change of the parameters.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        Self {
+            weight: self.weight.shallow_clone(),
+            bias: self.bias.shallow_clone(),
+            spec: self.spec,
+        }
+    }
+
     /// # Shapes
     /// `[B, in, H, W] -> [B, out, H', W']`; the result's memory is channels-last if the input's is.
     pub fn forward(&self, x: &Tensor) -> Tensor {

@@ -98,24 +98,38 @@ impl CoordConv2d {
         }
     }
 
+    /// A second handle of the same layer, for another thread: it sees every change of the parameters.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        Self {
+            weight: self.weight.shallow_clone(),
+            bias: self.bias.shallow_clone(),
+            spec: self.spec,
+            radius: self.radius,
+            windows: RefCell::new(Vec::new()),
+        }
+    }
+
     /// # Shapes
     /// `[B, in, H, W] -> [B, out, H', W']`; the result's memory is channels-last if the input's is.
     ///
     /// # Panics
     /// If `x` has another shape.
     pub fn forward(&self, x: &Tensor) -> Tensor {
-        let (_, _, height, width) = x.size4().expect("a convolution's input has four axes");
+        let (n_images, _, height, width) = x.size4().expect("a convolution's input has four axes");
         let n_in = self.spec.in_channels;
         let image_weight = self.weight_hwc().narrow(3, 0, n_in).permute([0, 3, 1, 2]); // [out, in, k, k]
         let mut y = convolve(x, &image_weight, None, &self.spec); // [B, out, H', W']
-        y.g_add_(&self.coord_map(height, width))
+        y.g_add_(&self.coord_map(n_images, height, width))
     }
 
-    /// What the coordinates and the bias add to every image of this size.
+    /// What the coordinates and the bias add to every image of this size: one map, repeated without a copy. It is repeated
+    /// as a row of numbers, because its gradient is then a sum over the rows of a matrix; libtorch takes ten times as long
+    /// for the same sum over images.
     ///
     /// # Shapes
-    /// `[1, out, H', W']`, channels-last
-    fn coord_map(&self, height: i64, width: i64) -> Tensor {
+    /// `[B, out, H', W']`, channels-last
+    fn coord_map(&self, n_images: i64, height: i64, width: i64) -> Tensor {
         let (n_in, n_out) = (self.spec.in_channels, self.spec.out_channels);
         let coord_weight = self
             .weight_hwc()
@@ -124,7 +138,10 @@ impl CoordConv2d {
         let windows = self.windows(height, width); // [H'*W', k*k*d]
         let map = windows.linear(&coord_weight, Some(&self.bias)); // [H'*W', out]
         let (out_h, out_w) = (self.spec.out_size(height), self.spec.out_size(width));
-        map.view([1, out_h, out_w, n_out]).permute([0, 3, 1, 2])
+        map.view([1, -1])
+            .expand([n_images, -1], false)
+            .view([n_images, out_h, out_w, n_out])
+            .permute([0, 3, 1, 2])
     }
 
     /// The weight seen as `[out, k, k, in + d]`, which is how it lies in memory on the CPU. A part taken from this view has a

@@ -48,6 +48,7 @@ mod params;
 mod pixels;
 mod slices;
 pub mod torso;
+mod torso_config;
 mod vectors;
 
 pub use actor_critic::ActorCritic;
@@ -57,4 +58,5 @@ pub use coords::coord_channels;
 pub use error::NnError;
 pub use linear::Linear;
 pub use params::Params;
-pub use torso::{CoordLayers, NatureTorso, TorsoConfig, TorsoKind};
+pub use torso::NatureTorso;
+pub use torso_config::{CoordLayers, TorsoConfig, TorsoKind};

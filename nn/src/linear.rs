@@ -31,6 +31,15 @@ impl Linear {
         }
     }
 
+    /// A second handle of the same layer, for another thread: it sees every change of the parameters.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        Self {
+            weight: self.weight.shallow_clone(),
+            bias: self.bias.shallow_clone(),
+        }
+    }
+
     /// # Shapes
     /// `[B, in] -> [B, out]`
     pub fn forward(&self, x: &Tensor) -> Tensor {

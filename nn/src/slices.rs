@@ -31,9 +31,10 @@ pub(crate) fn with_slices<T: Element, const N: usize>(
         reason = "tch gives no view of a tensor's memory as a slice"
     )]
     // SAFETY: `is_plain` and `assert_apart` hold: each pointer starts `numel` aligned elements of live storage that the
-    // borrowed tensor keeps alive, and the ranges do not overlap. Other handles of the storage exist, but no libtorch call
-    // runs while `pass` does: it gets slices only, on this thread, and libtorch works only when called. A written tensor
-    // fresh from `Tensor::empty` holds arbitrary floats, every one of which is a valid f32.
+    // borrowed tensor keeps alive, and the ranges do not overlap. Other handles of the storage exist. On this thread none
+    // is used while `pass` runs, for it gets slices only; on other threads none may be, which is the rule of every write to
+    // a shared tensor (`optim` states it for its callers; the pixels' tensor has no other handle yet). A tensor fresh from
+    // `Tensor::empty` holds arbitrary bits, and any bits are an f32; it is written before it is read.
     let (written, read) = unsafe {
         (
             written.map(|t| slice::from_raw_parts_mut(t.data_ptr().cast::<f32>(), t.numel())),

@@ -19,16 +19,14 @@
 //! reads the last activation as it lies. Its weight's columns are therefore in the order row, column, channel; `PyTorch`
 //! ports, which flatten `[C, H, W]`, have the same columns in another order.
 
-use std::fmt;
-use std::str::FromStr;
-
 use rand::Rng;
-use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use crate::init::RELU_GAIN;
 use crate::pixels::to_float;
-use crate::{Conv2d, ConvSpec, CoordConv2d, Linear, NnError, Params};
+use crate::{
+    Conv2d, ConvSpec, CoordConv2d, CoordLayers, Linear, NnError, Params, TorsoConfig, TorsoKind,
+};
 
 /// The channels of the last convolution.
 const LAST_CHANNELS: i64 = 64;
@@ -36,88 +34,6 @@ const LAST_CHANNELS: i64 = 64;
 const N_FEATURES: i64 = 512;
 /// The least height and width of an observation: 36 -> 8 -> 3 -> 1.
 const MIN_OBS_SIZE: i64 = 36;
-
-/// Which convolutions the torso has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TorsoKind {
-    /// Plain convolutions: the Nature network.
-    Conv,
-    /// The same, with coordinate channels.
-    CoordConv,
-}
-
-impl fmt::Display for TorsoKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Conv => "conv",
-            Self::CoordConv => "coordconv",
-        })
-    }
-}
-
-impl FromStr for TorsoKind {
-    type Err = NnError;
-
-    fn from_str(name: &str) -> Result<Self, NnError> {
-        match name {
-            "conv" => Ok(Self::Conv),
-            "coordconv" => Ok(Self::CoordConv),
-            _ => Err(NnError::UnknownName {
-                what: "torso",
-                expected: "conv or coordconv",
-                got: name.to_owned(),
-            }),
-        }
-    }
-}
-
-/// Before which convolutions the coordinates join.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CoordLayers {
-    /// Before the first.
-    First,
-    /// Before each.
-    All,
-}
-
-impl fmt::Display for CoordLayers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::First => "first",
-            Self::All => "all",
-        })
-    }
-}
-
-impl FromStr for CoordLayers {
-    type Err = NnError;
-
-    fn from_str(name: &str) -> Result<Self, NnError> {
-        match name {
-            "first" => Ok(Self::First),
-            "all" => Ok(Self::All),
-            _ => Err(NnError::UnknownName {
-                what: "choice of coordinate layers",
-                expected: "first or all",
-                got: name.to_owned(),
-            }),
-        }
-    }
-}
-
-/// What decides the torso's shape.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TorsoConfig {
-    /// Plain or with coordinates.
-    pub kind: TorsoKind,
-    /// Where the coordinates join; of no effect in a plain torso.
-    pub coord_layers: CoordLayers,
-    /// Whether the radius is a third coordinate; of no effect in a plain torso.
-    pub coord_radius: bool,
-}
 
 /// The torso.
 #[derive(Debug)]
@@ -184,6 +100,19 @@ impl NatureTorso {
         let n_flat = LAST_CHANNELS * out_size(height) * out_size(width);
         let fc = Linear::new(params, "torso.fc", (n_flat, N_FEATURES), RELU_GAIN, rng);
         Ok(Self { convs, fc })
+    }
+
+    /// A second handle of the same torso, for another thread: it sees every change of the parameters.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        let convs = self.convs.iter().map(|layer| match layer {
+            Layer::Plain(conv) => Layer::Plain(conv.share()),
+            Layer::Coord(conv) => Layer::Coord(conv.share()),
+        });
+        Self {
+            convs: convs.collect(),
+            fc: self.fc.share(),
+        }
     }
 
     /// # Shapes
@@ -334,24 +263,5 @@ mod tests {
                 assert_eq!(grad.stride(), param.stride(), "{name}, {config:?}");
             }
         }
-    }
-
-    #[test]
-    fn the_config_reads_as_written_and_refuses_what_it_does_not_know() {
-        let config: TorsoConfig =
-            toml::from_str("kind = 'coordconv'\ncoord_layers = 'all'\ncoord_radius = true")
-                .unwrap();
-        assert_eq!(config, torso(TorsoKind::CoordConv, CoordLayers::All, true));
-        for wrong in ["kind = 'coord'", "kind = 'conv'\nradius = true"] {
-            assert!(toml::from_str::<TorsoConfig>(wrong).is_err(), "{wrong}");
-        }
-        for kind in [TorsoKind::Conv, TorsoKind::CoordConv] {
-            assert_eq!(kind.to_string().parse(), Ok(kind));
-        }
-        for layers in [CoordLayers::First, CoordLayers::All] {
-            assert_eq!(layers.to_string().parse(), Ok(layers));
-        }
-        let error = "cnn".parse::<TorsoKind>().unwrap_err().to_string();
-        assert_eq!(error, "unknown torso \"cnn\": expected conv or coordconv");
     }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::cli::{self, BenchTrainArgs};
 use crate::plan::{self, Machine, Plan, Threading};
 use crate::request::RequestError;
-use crate::train::{TimeSplit, setup, with_actors};
+use crate::train::{TimeSplit, setup, with_crew};
 
 /// What was measured.
 #[derive(Debug, Serialize)]
@@ -31,8 +31,8 @@ struct Report {
     environment_wait_us: f64,
     inference_us: f64,
     copy_us: f64,
-    update_forward_us: f64,
-    update_backward_us: f64,
+    gradient_us: f64,
+    apply_us: f64,
     /// Seconds from the plan to the first observations.
     start_up_s: f64,
     peak_memory_mb: Option<f64>,
@@ -67,11 +67,12 @@ fn measure(plan: &Plan, threading: Threading, args: &BenchTrainArgs) -> Result<R
     let spec = groups[0].env.spec().clone();
     let agent = setup::agent(plan, &spec)?;
     let mut learner = setup::learner(plan, agent, &spec, 0);
-    with_actors(groups, threading, |actors| {
-        learner.start(actors)?;
+    let (own, others) = learner.differentiators();
+    with_crew(groups, own, others, threading, |crew| {
+        learner.start(crew)?;
         let start_up_s = start.elapsed().as_secs_f64();
         while learner.step() < args.warmup {
-            learner.advance(actors)?;
+            learner.advance(crew)?;
         }
         learner.take_time();
         let length = Duration::from_secs(args.seconds);
@@ -80,7 +81,7 @@ fn measure(plan: &Plan, threading: Threading, args: &BenchTrainArgs) -> Result<R
         for _ in 0..args.repeats {
             let (start, from) = (Instant::now(), learner.step());
             while start.elapsed() < length {
-                learner.advance(actors)?;
+                learner.advance(crew)?;
             }
             rates.push(per_second(learner.step() - from, start.elapsed()));
         }
@@ -128,8 +129,8 @@ impl Report {
             environment_wait_us: micros(split.env_wait),
             inference_us: micros(split.inference),
             copy_us: micros(split.copy),
-            update_forward_us: micros(split.forward),
-            update_backward_us: micros(split.backward),
+            gradient_us: micros(split.gradient),
+            apply_us: micros(split.apply),
             start_up_s,
             peak_memory_mb: peak_memory_mb(),
         }
@@ -179,14 +180,14 @@ impl Report {
             ),
             ("copies", format!("{:.0}", self.copy_us), "us".into()),
             (
-                "update, forward",
-                format!("{:.0}", self.update_forward_us),
+                "update, gradient",
+                format!("{:.0}", self.gradient_us),
                 "us".into(),
             ),
             (
-                "update, backward",
-                format!("{:.0}", self.update_backward_us),
-                "us, with clipping and the optimizer".into(),
+                "update, apply",
+                format!("{:.0}", self.apply_us),
+                "us, clipping and optimizer".into(),
             ),
             (
                 "start-up",

@@ -84,7 +84,7 @@ pub(crate) struct EnvPlan {
 pub(crate) struct LearnerPlan {
     /// `cpu` or `cuda:N`.
     pub(crate) device: DeviceName,
-    /// libtorch's CPU threads during updates. On a CPU it decides the order, and so the rounding, of sums.
+    /// CPU threads that an update is shared out over. It decides the order, and so the rounding, of sums.
     pub(crate) threads: usize,
 }
 
@@ -143,6 +143,14 @@ impl Plan {
     /// Agent steps in one update: one rollout of every environment.
     pub(crate) fn steps_per_update(&self) -> u64 {
         steps_per_update(self.env.n_envs, self.a2c.rollout_steps)
+    }
+
+    /// Into how many shares an update's batch is divided, each worked on by a thread of its own. A GPU takes it whole.
+    pub(crate) fn update_shares(&self) -> usize {
+        match self.learner.device {
+            DeviceName::Cpu => self.learner.threads,
+            DeviceName::Cuda(_) => 1,
+        }
     }
 
     /// Updates of the whole training; the last rollout is finished, so that it may pass `total_steps`.

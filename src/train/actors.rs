@@ -7,18 +7,17 @@
 //! ```
 //!
 //! One order per group is out at a time, so no channel ever blocks a sender. The buffers travel back and forth and are
-//! never allocated again. [`with_actors`] wires all channels and joins all threads; an actor that fails or panics
-//! reports it as an event, and the learner stops with that cause. Under [`Threading::Serial`] the same parts run on the
+//! never allocated again. An actor that fails or panics reports it as an event, and the learner stops with that cause. Under [`Threading::Serial`] the same parts run on the
 //! learner's thread, with the same numbers.
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::thread;
+use std::thread::{self, Scope};
 
 use anyhow::{Context, Result, anyhow};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rlrun_envs::{BatchEnv, StepBatch};
 
+use super::crew::guarded;
 use crate::plan::Threading;
 
 /// The buffers of one group: what it is told to do, and what came of it.
@@ -76,6 +75,36 @@ pub(crate) enum Due {
 }
 
 impl Actors {
+    /// Starts an actor for every group, or none if they are to work serially.
+    ///
+    /// # Errors
+    /// If a thread cannot be started.
+    pub(crate) fn start<'scope>(
+        scope: &'scope Scope<'scope, '_>,
+        groups: Vec<Group>,
+        threading: Threading,
+    ) -> Result<Self> {
+        if threading == Threading::Serial {
+            let due = (0..groups.len()).map(Due::Reset).collect();
+            return Ok(Self::Serial { groups, due });
+        }
+        let (event_sender, events) = bounded(groups.len());
+        let mut orders = Vec::new();
+        for (idx, group) in groups.into_iter().enumerate() {
+            let (order_sender, order_receiver) = bounded(1);
+            let event_sender = event_sender.clone();
+            thread::Builder::new()
+                .name(format!("actor-{idx}"))
+                .spawn_scoped(scope, move || {
+                    act(idx, group, &order_receiver, &event_sender);
+                })
+                .context("starting an actor thread")?;
+            orders.push(order_sender);
+        }
+        let events = EventReceiver(events);
+        Ok(Self::Threaded { orders, events })
+    }
+
     /// Lets a group take a step. Its result comes with a later [`Self::next`].
     pub(crate) fn order(&mut self, exchange: Exchange) {
         match self {
@@ -114,39 +143,6 @@ impl Actors {
     }
 }
 
-/// Runs `drive` with an actor for every group, and joins them all before it returns.
-///
-/// # Errors
-/// Those of `drive`, and a thread that cannot be started.
-pub(crate) fn with_actors<T>(
-    groups: Vec<Group>,
-    threading: Threading,
-    drive: impl FnOnce(&mut Actors) -> Result<T>,
-) -> Result<T> {
-    if threading == Threading::Serial {
-        let due = (0..groups.len()).map(Due::Reset).collect();
-        return drive(&mut Actors::Serial { groups, due });
-    }
-    thread::scope(|scope| {
-        let (event_sender, events) = bounded(groups.len());
-        let mut orders = Vec::new();
-        for (idx, group) in groups.into_iter().enumerate() {
-            let (order_sender, order_receiver) = bounded(1);
-            let event_sender = event_sender.clone();
-            thread::Builder::new()
-                .name(format!("actor-{idx}"))
-                .spawn_scoped(scope, move || {
-                    act(idx, group, &order_receiver, &event_sender);
-                })
-                .context("starting an actor thread")?;
-            orders.push(order_sender);
-        }
-        let events = EventReceiver(events);
-        // The senders of orders go when `drive` returns: that is what ends the actors.
-        drive(&mut Actors::Threaded { orders, events })
-    })
-}
-
 /// The life of an actor: the first observations, then one step per order, until there are no more orders.
 fn act(idx: usize, mut group: Group, orders: &Receiver<Exchange>, events: &Sender<Event>) {
     let work = || -> Result<()> {
@@ -182,18 +178,6 @@ fn step(env: &mut dyn BatchEnv, exchange: &mut Exchange) -> Result<()> {
     env.send(&exchange.actions)?;
     env.recv(&mut exchange.batch)?;
     Ok(())
-}
-
-/// Runs `work` and turns a panic into an error.
-fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let text = panic
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "no message".to_owned());
-        Err(anyhow!("panicked: {text}"))
-    })
 }
 
 fn failure(group: usize, cause: anyhow::Error) -> anyhow::Error {

@@ -14,12 +14,13 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use rlrun_agents::a2c::{A2c, UpdateStats};
+use rlrun_agents::a2c::{A2c, Differentiator, UpdateStats};
 use rlrun_agents::policy;
 use rlrun_agents::rollout::{Outcome, Rollout};
 use rlrun_agents::stream::{Consumer, stream};
 
 use super::actors::{Actors, Exchange};
+use super::crew::Crew;
 use crate::plan::Plan;
 
 /// Where the learner's time went.
@@ -31,10 +32,10 @@ pub(crate) struct TimeSplit {
     pub(crate) inference: Duration,
     /// Moving observations and outcomes into the rollout.
     pub(crate) copy: Duration,
-    /// Forward passes of updates.
-    pub(crate) forward: Duration,
-    /// Backward passes and optimizer.
-    pub(crate) backward: Duration,
+    /// Returns and gradients of updates.
+    pub(crate) gradient: Duration,
+    /// Clipping and optimizer.
+    pub(crate) apply: Duration,
 }
 
 /// The agent and the rollout it is being fed with.
@@ -45,7 +46,7 @@ pub(crate) struct Learner {
     seed: u64,
     step: u64,
     total_steps: u64,
-    update_threads: i32,
+    n_shares: usize,
     logits: Vec<f32>,
     n_actions: usize,
     time: TimeSplit,
@@ -82,21 +83,28 @@ impl Learner {
             seed: plan.seed,
             step,
             total_steps: plan.total_steps,
-            update_threads: i32::try_from(plan.learner.threads).unwrap_or(i32::MAX),
+            n_shares: plan.update_shares(),
             logits: Vec::new(),
             n_actions,
             time: TimeSplit::default(),
         }
     }
 
+    /// What the updates' gradients are computed with: the learner's own, and one for each further share of a batch.
+    pub(crate) fn differentiators(&self) -> (Differentiator, Vec<Differentiator>) {
+        let n = self.rollout.n_transitions();
+        let others = (1..self.n_shares).map(|_| self.agent.differentiator(n));
+        (self.agent.differentiator(n), others.collect())
+    }
+
     /// Takes in every group's first observations.
     ///
     /// # Errors
     /// If an actor failed.
-    pub(crate) fn start(&mut self, actors: &mut Actors) -> Result<()> {
+    pub(crate) fn start(&mut self, crew: &mut Crew) -> Result<()> {
         let n_steps = self.rollout.n_steps();
         for _ in 0..self.groups.len() {
-            let exchange = actors.next()?;
+            let exchange = crew.actors.next()?;
             let seat = &mut self.groups[exchange.group];
             self.rollout
                 .record_obs(n_steps, &seat.envs, &exchange.batch.obs);
@@ -108,15 +116,16 @@ impl Learner {
     /// One rollout and the update from it.
     ///
     /// # Errors
-    /// If an actor failed or training has diverged. The agent is then as the last update left it.
-    pub(crate) fn advance(&mut self, actors: &mut Actors) -> Result<UpdateStats> {
-        self.collect(actors)?;
-        tch::set_num_threads(self.update_threads);
-        let stats = self
-            .agent
-            .update(&self.rollout, self.step, self.total_steps)?;
-        self.time.forward += stats.forward_time;
-        self.time.backward += stats.backward_time;
+    /// If a thread of the crew failed or training has diverged. The agent is then as the last update left it.
+    pub(crate) fn advance(&mut self, crew: &mut Crew) -> Result<UpdateStats> {
+        self.collect(&mut crew.actors)?;
+        let start = Instant::now();
+        let shares = self.agent.share_out(&self.rollout, self.n_shares);
+        let gradients = crew.updaters.gradients(shares)?;
+        self.time.gradient += start.elapsed();
+        let start = Instant::now();
+        let stats = self.agent.apply(gradients, self.step, self.total_steps)?;
+        self.time.apply += start.elapsed();
         self.step += self.rollout.n_transitions() as u64;
         Ok(stats)
     }
@@ -143,8 +152,6 @@ impl Learner {
 
     /// Fills the rollout.
     fn collect(&mut self, actors: &mut Actors) -> Result<()> {
-        // One thread computes, so that the environments have the other cores.
-        tch::set_num_threads(1);
         self.rollout.restart();
         for group in 0..self.groups.len() {
             self.groups[group].t = 0;

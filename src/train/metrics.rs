@@ -11,8 +11,8 @@
 //! | `time/env_wait_fraction` | share of the learner's time waiting for environments |
 //! | `time/inference_fraction` | ... choosing actions and bootstrapping |
 //! | `time/copy_fraction` | ... moving observations into the rollout |
-//! | `time/update_forward_fraction` | ... in the updates' returns, forward pass and loss |
-//! | `time/update_backward_fraction` | ... in the updates' backward pass and optimizer |
+//! | `time/gradient_fraction` | ... computing returns and gradients |
+//! | `time/apply_fraction` | ... clipping and applying gradients |
 //! | `train/policy_loss` | - mean of log pi(a\|s) (R - V(s)); train/* are means over the updates since the last row |
 //! | `train/value_loss` | mean of (R - V(s))^2 |
 //! | `train/entropy` | mean entropy of the policy, nats |
@@ -118,8 +118,8 @@ impl TimeSplit {
             ("time/env_wait_fraction", self.env_wait),
             ("time/inference_fraction", self.inference),
             ("time/copy_fraction", self.copy),
-            ("time/update_forward_fraction", self.forward),
-            ("time/update_backward_fraction", self.backward),
+            ("time/gradient_fraction", self.gradient),
+            ("time/apply_fraction", self.apply),
         ];
         let total: f64 = parts.iter().map(|(_, part)| part.as_secs_f64()).sum();
         parts.map(|(tag, part)| (tag, part.as_secs_f64() / total))

@@ -3,7 +3,7 @@
 use rlrun_envs::{EnvConfig, Protocol, World, make};
 
 use super::setup;
-use super::with_actors;
+use super::with_crew;
 use crate::plan::{self, Asked, Machine, Plan, Threading};
 use crate::train::learner::Learner;
 
@@ -32,10 +32,11 @@ fn trained(plan: &Plan, n_updates: usize) -> Learner {
     let spec = groups[0].env.spec().clone();
     let agent = setup::agent(plan, &spec).unwrap();
     let mut learner = setup::learner(plan, agent, &spec, 0);
-    with_actors(groups, Threading::Actors, |actors| {
-        learner.start(actors)?;
+    let (own, others) = learner.differentiators();
+    with_crew(groups, own, others, Threading::Actors, |crew| {
+        learner.start(crew)?;
         for _ in 0..n_updates {
-            learner.advance(actors)?;
+            learner.advance(crew)?;
         }
         Ok(())
     })

@@ -7,14 +7,15 @@ use anyhow::{Context, Result};
 use rlrun_envs::{EnvSpec, python};
 use serde::Serialize;
 
-use super::actors::{Actors, with_actors};
+use super::crew::{Crew, with_crew};
+use super::actors::Group;
 use super::games::GamesInPlay;
 use super::learner::Learner;
 use super::metrics::{Row, UpdateMeans};
 use super::setup;
 use crate::cli;
 use crate::config::grouped;
-use crate::plan::{FolderRequest, Plan, TrainRequest};
+use crate::plan::{FolderRequest, Plan, Threading, TrainRequest};
 use crate::request::RequestError;
 use crate::run::checkpoint::{Checkpoint, weights_sha256};
 use crate::run::checkpoint_meta::{CheckpointMeta, Identity, expect_identity};
@@ -62,7 +63,7 @@ pub(crate) fn run(request: &TrainRequest) -> Result<()> {
         }
         (None, FolderRequest::Open { .. }) => unreachable!("an opened folder is restored above"),
     };
-    let ending = with_actors(groups, request.threading, |actors| session.train(actors));
+    let ending = session.train(groups, request.threading);
     session.close(ending)
 }
 
@@ -253,16 +254,21 @@ impl<'a> Session<'a> {
     }
 
     /// # Errors
-    /// If an actor failed or training diverged.
-    fn train(&mut self, actors: &mut Actors) -> Result<Ending> {
-        self.learner.start(actors)?;
+    /// If a thread of the crew failed or training diverged.
+    fn train(&mut self, groups: Vec<Group>, threading: Threading) -> Result<Ending> {
+        let (own, others) = self.learner.differentiators();
+        with_crew(groups, own, others, threading, |crew| self.work(crew))
+    }
+
+    fn work(&mut self, crew: &mut Crew) -> Result<Ending> {
+        self.learner.start(crew)?;
         let checkpoint_interval = Duration::from_secs(self.plan.run.checkpoint_interval_seconds);
         while self.learner.step() < self.plan.total_steps {
             if self.stop.is_requested() {
                 return Ok(Ending::Stopped);
             }
             let step = self.learner.step();
-            let stats = self.learner.advance(actors)?;
+            let stats = self.learner.advance(crew)?;
             self.updates += 1;
             self.means.add(&stats);
             self.count_games(step);

@@ -2,16 +2,21 @@
 //!
 //! Source: Mnih et al. 2016 (arXiv 1602.01783), section 4 and supplement S3, in the form that Baselines gave it
 //! (`baselines/a2c/a2c.py`): every term is a mean over the batch, and the value loss carries no half.
+//!
+//! A batch may be shared out over threads. Each share then divides its sums by the size of the whole batch, so that losses and
+//! gradients of the shares add up to those of the batch.
 
 use tch::{Kind, Tensor};
 
-/// The weights of the loss's terms.
+/// The weights of the loss's terms, and the size of the batch.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Weights {
     /// Of the entropy bonus.
     pub(super) entropy: f64,
     /// Of the value loss.
     pub(super) value: f64,
+    /// Transitions in the whole batch.
+    pub(super) n_total: f64,
 }
 
 /// The loss and its terms, each a scalar tensor.
@@ -27,7 +32,7 @@ pub(super) struct Loss {
     pub(super) entropy: Tensor,
 }
 
-/// The loss of a batch.
+/// The loss of a batch, or a share of it.
 ///
 /// # Shapes
 /// `logits` \[N, A\], `value` \[N\] from the network; `action` \[N\] (i64) taken; `returns` \[N\] the n-step returns.
@@ -43,11 +48,10 @@ pub(super) fn loss(
     let error = returns - value; // [N]
     let advantage = error.detach(); // [N]
 
-    let policy = -(log_pi_a * advantage).mean(Kind::Float); // []
-    let value = error.square().mean(Kind::Float); // []
-    let entropy = -(log_pi.exp() * &log_pi)
-        .sum_dim_intlist(-1, false, Kind::Float)
-        .mean(Kind::Float); // []
+    let mean = |tensor: Tensor| tensor.sum(Kind::Float) / weights.n_total; // []
+    let policy = -mean(log_pi_a * advantage); // []
+    let value = mean(error.square()); // []
+    let entropy = -mean(log_pi.exp() * &log_pi); // []
 
     Loss {
         total: &policy - &entropy * weights.entropy + &value * weights.value,
@@ -75,6 +79,7 @@ mod tests {
         let weights = Weights {
             entropy: 0.5,
             value: 0.25,
+            n_total: 1.0,
         };
         let loss = loss(
             &logits,

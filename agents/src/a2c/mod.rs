@@ -8,11 +8,11 @@
 //! under keyed streams ([`crate::policy`]).
 
 mod config;
+mod gradient;
 mod loss;
 
-use std::time::{Duration, Instant};
-
 pub use config::{A2cConfig, Schedule};
+pub use gradient::{Differentiator, Share, ShareGradient};
 use rlrun_nn::optim::{RmsPropTf, RmsPropTfConfig, clip_scale, global_norm};
 use rlrun_nn::{ActorCritic, NnError, Params, TorsoConfig};
 use tch::{Device, Kind, Tensor};
@@ -68,10 +68,6 @@ pub struct UpdateStats {
     pub explained_variance: f64,
     /// Step size that was used.
     pub learning_rate: f64,
-    /// Time for the returns and the forward pass.
-    pub forward_time: Duration,
-    /// Time for the backward pass and the optimizer.
-    pub backward_time: Duration,
 }
 
 /// What can go wrong with an agent.
@@ -150,38 +146,63 @@ impl A2c {
         copy_out(&value, values);
     }
 
-    /// One update from a full rollout, at `step` of `total_steps`.
+    /// Something that computes gradients under this agent's parameters, for batches of `n_total` transitions.
     ///
-    /// # Errors
-    /// [`A2cError::Diverged`], with the weights as they were.
+    /// It may be sent to another thread. It must not be used while [`Self::apply`] changes the parameters.
+    pub fn differentiator(&self, n_total: usize) -> Differentiator {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a batch has far fewer than 2^52 transitions"
+        )]
+        let n_total = n_total as f64;
+        Differentiator {
+            network: self.network.share(),
+            params: self.params.tensors(),
+            weights: loss::Weights {
+                entropy: self.config.entropy_coef,
+                value: self.config.value_coef,
+                n_total,
+            },
+        }
+    }
+
+    /// Computes the returns of a full rollout and shares it out into `n_shares` parts of neighbouring transitions.
     ///
     /// # Panics
     /// If the rollout's observations are not of the task's shape.
-    pub fn update(
+    pub fn share_out(&mut self, rollout: &Rollout, n_shares: usize) -> Vec<Share> {
+        self.compute_returns(rollout);
+        let n = rollout.n_transitions();
+        let obs_len = rollout.obs.len() / n;
+        let returns = &self.scratch.returns;
+        let share = |idx: usize| {
+            let rows = idx * n / n_shares..(idx + 1) * n / n_shares;
+            let obs = &rollout.obs[rows.start * obs_len..rows.end * obs_len];
+            Share {
+                obs: self.obs_tensor(obs),
+                action: Tensor::from_slice(&rollout.action[rows.clone()]).to_device(self.device),
+                returns: Tensor::from_slice(&returns[rows]).to_device(self.device),
+            }
+        };
+        (0..n_shares).map(share).collect()
+    }
+
+    /// The update from the gradients of all shares, in their order, at `step` of `total_steps`.
+    ///
+    /// # Errors
+    /// [`A2cError::Diverged`], with the weights as they were.
+    pub fn apply(
         &mut self,
-        rollout: &Rollout,
+        gradients: Vec<ShareGradient>,
         step: u64,
         total_steps: u64,
     ) -> Result<UpdateStats, A2cError> {
-        let start = Instant::now();
-        self.compute_returns(rollout);
-        let returns = Tensor::from_slice(&self.scratch.returns).to_device(self.device); // [N]
-        let action = Tensor::from_slice(&rollout.action).to_device(self.device); // [N]
-        let (logits, value) = self.network.forward(&self.obs_tensor(&rollout.obs)); // [N, A], [N]
-        let weights = loss::Weights {
-            entropy: self.config.entropy_coef,
-            value: self.config.value_coef,
-        };
-        let loss = loss::loss(&logits, &value, &action, &returns, weights);
-        let forward_time = start.elapsed();
-
-        let start = Instant::now();
         let learning_rate =
             self.config
                 .learning_rate_schedule
                 .at(self.config.learning_rate, step, total_steps);
-        let grads = Tensor::run_backward(&[&loss.total], &self.params.tensors(), false, false);
-        let grad_norm = global_norm(&grads);
+        let gradient = gradient::sum(gradients);
+        let grad_norm = global_norm(&gradient.grads);
         if !grad_norm.is_finite() {
             return Err(A2cError::Diverged {
                 step,
@@ -190,17 +211,17 @@ impl A2c {
         }
         let scale = clip_scale(grad_norm, self.config.max_grad_norm);
         self.optimizer
-            .step_scaled(&self.params, &grads, learning_rate, scale);
-        let scalar = |tensor: &Tensor| tensor.double_value(&[]);
+            .step_scaled(&self.params, &gradient.grads, learning_rate, scale);
+        let [policy_loss, value_loss, entropy, mean_error] = gradient.terms;
+        // The value loss is the mean of (R - V)^2.
+        let unexplained = value_loss - mean_error * mean_error;
         Ok(UpdateStats {
-            policy_loss: scalar(&loss.policy),
-            value_loss: scalar(&loss.value),
-            entropy: scalar(&loss.entropy),
+            policy_loss,
+            value_loss,
+            entropy,
             grad_norm,
-            explained_variance: explained_variance(&value.detach(), &returns),
+            explained_variance: 1.0 - unexplained / variance(&self.scratch.returns),
             learning_rate,
-            forward_time,
-            backward_time: start.elapsed(),
         })
     }
 
@@ -313,10 +334,16 @@ fn learned(reward: f32, clip: bool) -> f32 {
     }
 }
 
-/// 1 - Var(R - V) / Var(R).
-fn explained_variance(value: &Tensor, returns: &Tensor) -> f64 {
-    let variance = |tensor: &Tensor| tensor.var(false).double_value(&[]);
-    1.0 - variance(&(returns - value)) / variance(returns)
+/// Mean square distance from the mean.
+fn variance(values: &[f32]) -> f64 {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a batch has far fewer than 2^52 transitions"
+    )]
+    let n = values.len() as f64;
+    let mean = values.iter().copied().map(f64::from).sum::<f64>() / n;
+    let squares = values.iter().map(|&value| (f64::from(value) - mean).powi(2));
+    squares.sum::<f64>() / n
 }
 
 /// The elements of a float tensor, into a vector that is used again.

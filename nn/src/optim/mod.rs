@@ -9,6 +9,11 @@
 //! optimizer.step_scaled(&params, &grads, lr, clip_scale(norm, 0.5)); // one pass over everything
 //! ```
 //!
+//! # Threads
+//! A step writes the parameters in place. A network that shares them on another thread must not run during it: let a
+//! message part the two, as between a rollout and its update. Nor may a graph recorded before a step be walked backwards
+//! after it.
+//!
 //! # State
 //! `state()` gives handles that share memory with the optimizer, so that saving copies nothing: write them before the next
 //! step. `load_state()` copies into place.
