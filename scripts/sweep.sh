@@ -16,6 +16,7 @@ and the rest go on. Ctrl-C stops all of it: each running rlrun saves a checkpoin
   --agent    default: a2c                   --dry-run   says what would be done, and does nothing
 
 JOBS=N in the environment runs N at once, each printing to DIR/.sweep/<run>.log.
+Sources that are edited meanwhile are built before the next run starts: leave them alone where runs are to be compared.
 
 Exit status: 0 all are finished, 1 a run failed, 2 the request was wrong, 130 or 143 stopped by a signal.
 EOF
@@ -51,7 +52,8 @@ jobs=${JOBS:-1}
 
 for argument in "$@"; do # those that decide what a run is and where it goes are ours
     case $argument in
-    --game | --game=* | -g* | --torso | --torso=* | --seed | --seed=* | --agent | --agent=* | --runs | --runs=* | --name | --name=* | --resume*)
+    --game | --game=* | -g* | --torso | --torso=* | --seed | --seed=* | --agent | --agent=* | \
+        --runs | --runs=* | --name | --name=* | --resume*)
         wrong "$argument belongs before --, in the plural where it has one" ;;
     esac
 done
@@ -115,7 +117,8 @@ plan_run() {
         next_command=("$rlrun" --resume "$folder")
     else
         next_step=started
-        next_command=("$rlrun" train --game "$game" --agent "$agent" --torso "$torso" --seed "$seed" --runs "$runs" --name "$(name_of "$seed")" "$@")
+        next_command=("$rlrun" train --game "$game" --agent "$agent" --torso "$torso" --seed "$seed"
+            --runs "$runs" --name "$(name_of "$seed")" "$@")
         if [ -n "$folder" ]; then # stopped before its first checkpoint: nothing to go on from
             aside=$folder.without-checkpoint-$(date +%Y%m%d-%H%M%S)
             next_step="started anew (there was no checkpoint; its folder is now $aside)"

@@ -1,5 +1,6 @@
 //! `rlrun bench train`: trains for a while without writing anything, and says how fast that was.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use serde::Serialize;
 use crate::cli::{self, BenchTrainArgs};
 use crate::plan::{self, Machine, Plan, Threading};
 use crate::request::RequestError;
-use crate::train::{TimeSplit, setup, with_crew};
+use crate::train::{LearnerTime, setup, with_crew};
 
 /// What was measured.
 #[derive(Debug, Serialize)]
@@ -19,7 +20,7 @@ struct Report {
     n_envs: usize,
     n_groups: usize,
     env_threads: usize,
-    learner_threads: usize,
+    n_workers: usize,
     device: String,
     threading: &'static str,
     seconds_per_repeat: f64,
@@ -27,12 +28,8 @@ struct Report {
     steps_per_s: Vec<f64>,
     median_steps_per_s: f64,
     median_frames_per_s: f64,
-    /// Microseconds of the learner's thread per agent step.
-    environment_wait_us: f64,
-    inference_us: f64,
-    copy_us: f64,
-    gradient_us: f64,
-    apply_us: f64,
+    /// Microseconds of the learner's thread per agent step, by what they were spent on.
+    thread_us: BTreeMap<&'static str, f64>,
     /// Seconds from the plan to the first observations.
     start_up_s: f64,
     peak_memory_mb: Option<f64>,
@@ -63,14 +60,9 @@ pub(crate) fn train(args: &BenchTrainArgs) -> Result<()> {
 
 fn measure(plan: &Plan, threading: Threading, args: &BenchTrainArgs) -> Result<Report> {
     let start = Instant::now();
-    let groups = setup::groups(plan, 0)?;
-    let spec = groups[0].env.spec().clone();
-    let agent = setup::agent(plan, &spec)?;
-    let mut learner = setup::learner(plan, agent, &spec, 0);
-    let (own, others) = learner.differentiators();
-    with_crew(groups, own, others, threading, |crew| {
-        learner.start(crew)?;
-        let start_up_s = start.elapsed().as_secs_f64();
+    let (mut learner, teams) = setup::fresh(plan)?;
+    let start_up_s = start.elapsed().as_secs_f64();
+    with_crew(teams, threading, |crew| {
         while learner.step() < args.warmup {
             learner.advance(crew)?;
         }
@@ -103,7 +95,7 @@ impl Report {
         plan: &Plan,
         threading: Threading,
         rates: Vec<f64>,
-        split: &TimeSplit,
+        split: &LearnerTime,
         steps: u64,
         start_up_s: f64,
         length: Duration,
@@ -116,7 +108,7 @@ impl Report {
             n_envs: plan.env.n_envs,
             n_groups: plan.env.n_groups,
             env_threads: plan.env.env_threads,
-            learner_threads: plan.learner.threads,
+            n_workers: plan.n_workers(),
             device: plan.learner.device.to_string(),
             threading: match threading {
                 Threading::Actors => "actors",
@@ -126,11 +118,7 @@ impl Report {
             steps_per_s: rates,
             median_steps_per_s: median,
             median_frames_per_s: 4.0 * median,
-            environment_wait_us: micros(split.env_wait),
-            inference_us: micros(split.inference),
-            copy_us: micros(split.copy),
-            gradient_us: micros(split.gradient),
-            apply_us: micros(split.apply),
+            thread_us: split.parts().map(|(name, part)| (name, micros(part))).into(),
             start_up_s,
             peak_memory_mb: peak_memory_mb(),
         }
@@ -138,7 +126,7 @@ impl Report {
 
     fn table(&self) -> String {
         let mut text = format!(
-            "{} a2c-{} on {}: {} environments in {} groups ({}), {} emulator threads a group, {} learner threads\n",
+            "{} a2c-{} on {}: {} environments in {} groups ({}), {} emulator threads a group, {} workers\n",
             self.game,
             self.torso,
             self.device,
@@ -146,14 +134,14 @@ impl Report {
             self.n_groups,
             self.threading,
             self.env_threads,
-            self.learner_threads,
+            self.n_workers,
         );
         let rates: Vec<String> = self
             .steps_per_s
             .iter()
             .map(|rate| format!("{rate:.0}"))
             .collect();
-        let rows = [
+        let mut rows = vec![
             (
                 "steps/s, median",
                 format!("{:.0}", self.median_steps_per_s),
@@ -168,39 +156,19 @@ impl Report {
                 format!("{:.0}", self.median_frames_per_s),
                 String::new(),
             ),
-            (
-                "environment wait",
-                format!("{:.0}", self.environment_wait_us),
-                "us a step of the learner's thread".into(),
-            ),
-            (
-                "inference",
-                format!("{:.0}", self.inference_us),
-                "us".into(),
-            ),
-            ("copies", format!("{:.0}", self.copy_us), "us".into()),
-            (
-                "update, gradient",
-                format!("{:.0}", self.gradient_us),
-                "us".into(),
-            ),
-            (
-                "update, apply",
-                format!("{:.0}", self.apply_us),
-                "us, clipping and optimizer".into(),
-            ),
-            (
-                "start-up",
-                format!("{:.2}", self.start_up_s),
-                "s to the first observations".into(),
-            ),
-            (
-                "peak memory",
-                self.peak_memory_mb
-                    .map_or_else(|| "unknown".into(), |mb| format!("{mb:.0}")),
-                "MB".into(),
-            ),
         ];
+        for (name, micros) in &self.thread_us {
+            let note = "us of the learner's thread a step".to_owned();
+            rows.push((name, format!("{micros:.0}"), note));
+        }
+        rows.push((
+            "start-up",
+            format!("{:.2}", self.start_up_s),
+            "s from the plan to the first observations".to_owned(),
+        ));
+        if let Some(mb) = self.peak_memory_mb {
+            rows.push(("peak memory", format!("{mb:.0}"), "MB".to_owned()));
+        }
         for (name, value, note) in rows {
             let _ = writeln!(text, "  {name:<18}{value:>8}  {note}");
         }

@@ -84,7 +84,7 @@ pub(crate) struct EnvPlan {
 pub(crate) struct LearnerPlan {
     /// `cpu` or `cuda:N`.
     pub(crate) device: DeviceName,
-    /// CPU threads that an update is shared out over. It decides the order, and so the rounding, of sums.
+    /// Workers on a CPU, at most one for each group; each has a thread. Their number decides the order, and so the rounding, of sums.
     pub(crate) threads: usize,
 }
 
@@ -145,10 +145,10 @@ impl Plan {
         steps_per_update(self.env.n_envs, self.a2c.rollout_steps)
     }
 
-    /// Into how many shares an update's batch is divided, each worked on by a thread of its own. A GPU takes it whole.
-    pub(crate) fn update_shares(&self) -> usize {
+    /// Workers that share out the environments, each with a thread of its own. A GPU has one.
+    pub(crate) fn n_workers(&self) -> usize {
         match self.learner.device {
-            DeviceName::Cpu => self.learner.threads,
+            DeviceName::Cpu => self.learner.threads.min(self.env.n_groups),
             DeviceName::Cuda(_) => 1,
         }
     }

@@ -13,7 +13,7 @@ pub(crate) const WINDOW_GAMES: usize = 100;
 /// A finished game.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct FinishedGame {
+pub(crate) struct GameResult {
     /// Raw score.
     pub(crate) score: f64,
     /// Length in agent steps.
@@ -25,7 +25,7 @@ pub(crate) struct FinishedGame {
 #[serde(deny_unknown_fields)]
 pub(crate) struct EpisodeStats {
     n_games: u64,
-    window: VecDeque<FinishedGame>,
+    window: VecDeque<GameResult>,
     best_mean_score: Option<f64>,
 }
 
@@ -42,7 +42,7 @@ impl EpisodeStats {
     /// Counts a finished game.
     ///
     /// The best mean counts from the 100th game on: a mean over a few games is mostly luck, and would stay the best.
-    pub(crate) fn push(&mut self, game: FinishedGame) -> BestMean {
+    pub(crate) fn push(&mut self, game: GameResult) -> BestMean {
         self.n_games += 1;
         self.window.push_back(game);
         if self.window.len() > WINDOW_GAMES {
@@ -91,7 +91,7 @@ impl EpisodeStats {
         clippy::cast_precision_loss,
         reason = "the window holds at most 100 games"
     )]
-    fn mean(&self, value: impl Fn(&FinishedGame) -> f64) -> Option<f64> {
+    fn mean(&self, value: impl Fn(&GameResult) -> f64) -> Option<f64> {
         (!self.window.is_empty())
             .then(|| self.window.iter().map(value).sum::<f64>() / self.window.len() as f64)
     }
@@ -101,8 +101,8 @@ impl EpisodeStats {
 mod tests {
     use super::*;
 
-    fn game(score: f64) -> FinishedGame {
-        FinishedGame {
+    fn game(score: f64) -> GameResult {
+        GameResult {
             score,
             length_steps: 10,
         }

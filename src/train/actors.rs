@@ -1,14 +1,14 @@
 //! Actors: each owns one group of environments and steps it when it is ordered to.
 //!
 //! ```text
-//!  learner                                   actor g
+//!  worker                                    actor g
 //!  order(g, actions, buffers) --bounded(1)--> send(actions); recv(buffers)
 //!  next() <----------------- one channel ---- Stepped(g, buffers) | Failed(g, cause)
 //! ```
 //!
 //! One order per group is out at a time, so no channel ever blocks a sender. The buffers travel back and forth and are
-//! never allocated again. An actor that fails or panics reports it as an event, and the learner stops with that cause. Under [`Threading::Serial`] the same parts run on the
-//! learner's thread, with the same numbers.
+//! never allocated again. An actor that fails or panics reports it as an event, and the worker stops with that cause. Under
+//! [`Threading::Serial`] the environments are stepped on the worker's own thread, with the same numbers.
 
 use std::collections::VecDeque;
 use std::thread::{self, Scope};
@@ -20,58 +20,41 @@ use rlrun_envs::{BatchEnv, StepBatch};
 use super::crew::guarded;
 use crate::plan::Threading;
 
+/// A group of environments.
+pub(crate) struct Group {
+    /// Its number in the run.
+    pub(crate) number: usize,
+    /// The environments, reset.
+    pub(crate) env: Box<dyn BatchEnv>,
+}
+
 /// The buffers of one group: what it is told to do, and what came of it.
 #[derive(Debug)]
 pub(crate) struct Exchange {
-    /// Number of the group.
-    pub(crate) group: usize,
+    /// Which of the worker's groups.
+    pub(crate) seat: usize,
     /// One action per environment of the group.
     pub(crate) actions: Vec<u8>,
     /// What followed.
     pub(crate) batch: StepBatch,
 }
 
-/// What an actor reports.
-enum Event {
-    Stepped(Exchange),
-    Failed { group: usize, cause: anyhow::Error },
-}
-
-/// A group of environments and the seeds it starts from.
-pub(crate) struct Group {
-    /// The environments.
-    pub(crate) env: Box<dyn BatchEnv>,
-    /// One seed per environment.
-    pub(crate) seeds: Vec<u32>,
-}
-
-/// The learner's side of the actors.
+/// A worker's side of its actors.
 pub(crate) enum Actors {
-    /// Orders go out and events come in over channels.
+    /// Orders go out and results come in over channels.
     Threaded {
         /// One per group.
         orders: Vec<Sender<Exchange>>,
         /// Of all groups.
-        events: EventReceiver,
+        results: Receiver<Result<Exchange>>,
     },
-    /// Orders wait here until they are asked for.
+    /// Orders wait here until their results are asked for.
     Serial {
-        /// By number.
+        /// One per group.
         groups: Vec<Group>,
         /// In the order they came.
-        due: VecDeque<Due>,
+        due: VecDeque<Exchange>,
     },
-}
-
-/// The receiving end of the actors' events.
-pub(crate) struct EventReceiver(Receiver<Event>);
-
-/// Something a serial group still has to do.
-pub(crate) enum Due {
-    /// Start its first games.
-    Reset(usize),
-    /// Take a step.
-    Step(Exchange),
 }
 
 impl Actors {
@@ -85,101 +68,67 @@ impl Actors {
         threading: Threading,
     ) -> Result<Self> {
         if threading == Threading::Serial {
-            let due = (0..groups.len()).map(Due::Reset).collect();
+            let due = VecDeque::with_capacity(groups.len());
             return Ok(Self::Serial { groups, due });
         }
-        let (event_sender, events) = bounded(groups.len());
+        let (result_sender, results) = bounded(groups.len());
         let mut orders = Vec::new();
-        for (idx, group) in groups.into_iter().enumerate() {
+        for mut group in groups {
             let (order_sender, order_receiver) = bounded(1);
-            let event_sender = event_sender.clone();
+            let result_sender = result_sender.clone();
             thread::Builder::new()
-                .name(format!("actor-{idx}"))
+                .name(format!("actor-{}", group.number))
                 .spawn_scoped(scope, move || {
-                    act(idx, group, &order_receiver, &event_sender);
+                    act(&mut group, &order_receiver, &result_sender);
                 })
                 .context("starting an actor thread")?;
             orders.push(order_sender);
         }
-        let events = EventReceiver(events);
-        Ok(Self::Threaded { orders, events })
+        Ok(Self::Threaded { orders, results })
     }
 
     /// Lets a group take a step. Its result comes with a later [`Self::next`].
     pub(crate) fn order(&mut self, exchange: Exchange) {
         match self {
-            // A group that has failed no longer listens; its failure is the next event that is read.
-            Self::Threaded { orders, .. } => drop(orders[exchange.group].send(exchange)),
-            Self::Serial { due, .. } => due.push_back(Due::Step(exchange)),
+            // A group that has failed no longer listens; its failure is the next result that is read.
+            Self::Threaded { orders, .. } => drop(orders[exchange.seat].send(exchange)),
+            Self::Serial { due, .. } => due.push_back(exchange),
         }
     }
 
-    /// Waits for the next group that has finished: first every group once with its first observations, then one result
-    /// per order.
+    /// Waits for the next group that has finished its step.
     ///
     /// # Errors
     /// If an actor failed, with its cause.
     pub(crate) fn next(&mut self) -> Result<Exchange> {
         match self {
-            Self::Threaded { events, .. } => {
-                let event = events.0.recv().context("all actors are gone")?;
-                match event {
-                    Event::Stepped(exchange) => Ok(exchange),
-                    Event::Failed { group, cause } => Err(failure(group, cause)),
-                }
+            Self::Threaded { results, .. } => results.recv().context("all actors are gone")?,
+            Self::Serial { groups, due } => {
+                let exchange = due.pop_front().context("no actor has anything to do")?;
+                step(&mut groups[exchange.seat], exchange)
             }
-            Self::Serial { groups, due } => match due.pop_front() {
-                Some(Due::Reset(group)) => guarded(|| reset(group, &mut groups[group]))
-                    .map_err(|cause| failure(group, cause)),
-                Some(Due::Step(mut exchange)) => {
-                    let group = exchange.group;
-                    let env = groups[group].env.as_mut();
-                    guarded(|| step(env, &mut exchange)).map_err(|cause| failure(group, cause))?;
-                    Ok(exchange)
-                }
-                None => Err(anyhow!("no actor has anything to do")),
-            },
         }
     }
 }
 
-/// The life of an actor: the first observations, then one step per order, until there are no more orders.
-fn act(idx: usize, mut group: Group, orders: &Receiver<Exchange>, events: &Sender<Event>) {
-    let work = || -> Result<()> {
-        let first = reset(idx, &mut group)?;
-        if events.send(Event::Stepped(first)).is_err() {
-            return Ok(());
+/// The life of an actor: one step per order, until there are no more orders or it fails.
+fn act(group: &mut Group, orders: &Receiver<Exchange>, results: &Sender<Result<Exchange>>) {
+    for exchange in orders {
+        let result = step(group, exchange);
+        let has_failed = result.is_err();
+        if results.send(result).is_err() || has_failed {
+            break;
         }
-        for mut exchange in orders {
-            step(group.env.as_mut(), &mut exchange)?;
-            if events.send(Event::Stepped(exchange)).is_err() {
-                break;
-            }
-        }
-        Ok(())
-    };
-    if let Err(cause) = guarded(work) {
-        // Nobody listens only when the run is over already.
-        let _ = events.send(Event::Failed { group: idx, cause });
     }
 }
 
-fn reset(idx: usize, group: &mut Group) -> Result<Exchange> {
-    let mut batch = StepBatch::new(group.env.spec());
-    group.env.reset(&group.seeds, &mut batch)?;
-    Ok(Exchange {
-        group: idx,
-        actions: vec![0; group.env.spec().n_envs],
-        batch,
+/// Takes a step; a panic is an error with its message.
+fn step(group: &mut Group, mut exchange: Exchange) -> Result<Exchange> {
+    let env = group.env.as_mut();
+    guarded(|| {
+        env.send(&exchange.actions)?;
+        env.recv(&mut exchange.batch)?;
+        Ok(exchange)
     })
-}
-
-fn step(env: &mut dyn BatchEnv, exchange: &mut Exchange) -> Result<()> {
-    env.send(&exchange.actions)?;
-    env.recv(&mut exchange.batch)?;
-    Ok(())
-}
-
-fn failure(group: usize, cause: anyhow::Error) -> anyhow::Error {
-    cause.context(format!("actor {group} failed"))
+    .map_err(|cause| anyhow!("{cause:#}").context(format!("actor {} failed", group.number)))
 }

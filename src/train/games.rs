@@ -7,6 +7,16 @@ use rlrun_agents::rollout::Rollout;
 pub(crate) struct GamesInPlay {
     score: Vec<f64>,
     length_steps: Vec<u64>,
+    place: Place,
+}
+
+/// Where a worker's environments stand among those of the run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// Number of the worker's first environment.
+    pub(crate) first_env: usize,
+    /// Environments of the whole run.
+    pub(crate) n_envs_total: usize,
 }
 
 /// A game that was played to its end, or to its time limit.
@@ -24,16 +34,16 @@ pub(crate) struct FinishedGame {
 
 impl GamesInPlay {
     /// New games in `n_envs` environments.
-    pub(crate) fn new(n_envs: usize) -> Self {
+    pub(crate) fn new(n_envs: usize, place: Place) -> Self {
         Self {
             score: vec![0.0; n_envs],
             length_steps: vec![0; n_envs],
+            place,
         }
     }
 
-    /// Adds a rollout that began when the run had taken `first_step` steps, and returns the games that ended in it.
-    ///
-    /// They come in the order of steps and environments, whatever order the actors reported in.
+    /// Adds a rollout that began when the run had taken `first_step` steps, and returns the games that ended in it, in the
+    /// order of steps and environments, whatever order the actors reported in.
     pub(crate) fn add(&mut self, rollout: &Rollout, first_step: u64) -> Vec<FinishedGame> {
         let n_envs = rollout.n_envs();
         let mut finished = Vec::new();
@@ -45,8 +55,8 @@ impl GamesInPlay {
             self.length_steps[env] += 1;
             if game_over {
                 finished.push(FinishedGame {
-                    step: first_step + ((t + 1) * n_envs) as u64,
-                    env,
+                    step: first_step + ((t + 1) * self.place.n_envs_total) as u64,
+                    env: self.place.first_env + env,
                     score: std::mem::take(&mut self.score[env]),
                     length_steps: std::mem::take(&mut self.length_steps[env]),
                 });
@@ -62,7 +72,13 @@ mod tests {
 
     #[test]
     fn a_game_goes_on_over_rollouts_and_lost_lives() {
-        let mut games = GamesInPlay::new(2);
+        let mut games = GamesInPlay::new(
+            2,
+            Place {
+                first_env: 4,
+                n_envs_total: 8,
+            },
+        );
         let mut rollout = Rollout::new(2, 2, 1);
         rollout.reward = vec![1.0, 10.0, 2.0, 20.0];
         rollout.terminated = vec![true, false, false, false];
@@ -71,18 +87,18 @@ mod tests {
         rollout.game_over = vec![false, true, true, false];
         let expected = [
             FinishedGame {
-                step: 6,
-                env: 1,
+                step: 24,
+                env: 5,
                 score: 40.0,
                 length_steps: 3,
             },
             FinishedGame {
-                step: 8,
-                env: 0,
+                step: 32,
+                env: 4,
                 score: 6.0,
                 length_steps: 4,
             },
         ];
-        assert_eq!(games.add(&rollout, 4), expected);
+        assert_eq!(games.add(&rollout, 16), expected);
     }
 }

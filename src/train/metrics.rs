@@ -8,11 +8,12 @@
 //! | `charts/episodic_length` | length of each game, agent steps |
 //! | `time/steps_per_s` | agent steps per second over the last 10 s |
 //! | `time/frames_per_s` | the same in emulator frames |
-//! | `time/env_wait_fraction` | share of the learner's time waiting for environments |
-//! | `time/inference_fraction` | ... choosing actions and bootstrapping |
+//! | `time/inference_fraction` | share of the learner's thread choosing actions and bootstrapping |
+//! | `time/env_wait_fraction` | ... waiting for environments |
 //! | `time/copy_fraction` | ... moving observations into the rollout |
-//! | `time/gradient_fraction` | ... computing returns and gradients |
-//! | `time/apply_fraction` | ... clipping and applying gradients |
+//! | `time/gradient_fraction` | ... computing returns and its share of the gradient |
+//! | `time/worker_wait_fraction` | ... waiting for other workers |
+//! | `time/apply_fraction` | ... summing, clipping and applying gradients |
 //! | `train/policy_loss` | - mean of log pi(a\|s) (R - V(s)); train/* are means over the updates since the last row |
 //! | `train/value_loss` | mean of (R - V(s))^2 |
 //! | `train/entropy` | mean entropy of the policy, nats |
@@ -23,7 +24,7 @@
 
 use rlrun_agents::a2c::UpdateStats;
 
-use super::learner::TimeSplit;
+use super::learner::LearnerTime;
 use crate::run::episode_stats::EpisodeStats;
 use crate::run::scalars::Scalars;
 
@@ -68,7 +69,7 @@ pub(crate) struct Row<'a> {
     /// Since the last row.
     pub(crate) means: &'a UpdateMeans,
     /// Since the last row.
-    pub(crate) time: &'a TimeSplit,
+    pub(crate) time: &'a LearnerTime,
     /// Over the last 10 s.
     pub(crate) steps_per_s: Option<f64>,
     /// Frames in a step.
@@ -89,8 +90,10 @@ impl Row<'_> {
             add("time/steps_per_s", rate);
             add("time/frames_per_s", rate * f64::from(self.frame_skip));
         }
-        for (tag, fraction) in self.time.fractions() {
-            add(tag, fraction);
+        let parts = self.time.parts();
+        let total: f64 = parts.iter().map(|(_, part)| part.as_secs_f64()).sum();
+        for (name, part) in parts {
+            add(&format!("time/{name}_fraction"), part.as_secs_f64() / total);
         }
         let means = self.means;
         if means.n > 0.0 {
@@ -108,20 +111,5 @@ impl Row<'_> {
         }
         #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 updates")]
         add("train/n_updates", self.updates as f64);
-    }
-}
-
-impl TimeSplit {
-    /// The share of each part in their sum.
-    fn fractions(&self) -> [(&'static str, f64); 5] {
-        let parts = [
-            ("time/env_wait_fraction", self.env_wait),
-            ("time/inference_fraction", self.inference),
-            ("time/copy_fraction", self.copy),
-            ("time/gradient_fraction", self.gradient),
-            ("time/apply_fraction", self.apply),
-        ];
-        let total: f64 = parts.iter().map(|(_, part)| part.as_secs_f64()).sum();
-        parts.map(|(tag, part)| (tag, part.as_secs_f64() / total))
     }
 }

@@ -2,11 +2,11 @@
 //!
 //! | file | what is in it |
 //! | --- | --- |
-//! | [`setup`] | plan -> environments, agent, learner |
-//! | [`actors`] | actor threads and their channels |
-//! | [`updaters`] | threads for shares of an update |
+//! | [`setup`] | plan -> environments, workers, learner |
 //! | [`crew`] | all threads and channels, wired and joined |
-//! | [`learner`] | one rollout, one update |
+//! | [`actors`] | step groups of environments |
+//! | [`worker`] | drives its groups through a rollout, computes its share of the gradient |
+//! | [`learner`] | sums up the shares, updates the agent |
 //! | [`games`] | full games and their raw scores |
 //! | [`metrics`] | the scalars in TensorBoard |
 //! | [`session`] | a run with its folder: logs, checkpoints, stop |
@@ -20,8 +20,8 @@ mod metrics;
 mod probe_tests;
 mod session;
 pub(crate) mod setup;
-mod updaters;
+mod worker;
 
 pub(crate) use crew::with_crew;
-pub(crate) use learner::TimeSplit;
+pub(crate) use learner::LearnerTime;
 pub(crate) use session::run;

@@ -28,13 +28,8 @@ fn plan(probe: &str, sets: &[&str]) -> Plan {
 
 /// Trains for `n_updates` and returns the learner.
 fn trained(plan: &Plan, n_updates: usize) -> Learner {
-    let groups = setup::groups(plan, 0).unwrap();
-    let spec = groups[0].env.spec().clone();
-    let agent = setup::agent(plan, &spec).unwrap();
-    let mut learner = setup::learner(plan, agent, &spec, 0);
-    let (own, others) = learner.differentiators();
-    with_crew(groups, own, others, Threading::Actors, |crew| {
-        learner.start(crew)?;
+    let (mut learner, teams) = setup::fresh(plan).unwrap();
+    with_crew(teams, Threading::Actors, |crew| {
         for _ in 0..n_updates {
             learner.advance(crew)?;
         }
@@ -68,7 +63,8 @@ fn check_value(probe: &str, steps: usize, expected: f32) {
     let plan = plan(probe, &sets);
     let learner = trained(&plan, 400);
     let mut values = Vec::new();
-    learner.agent().values(&observations(probe, 1, steps), &mut values);
+    let obs = observations(probe, 1, steps);
+    learner.agent().replica().values(&obs, &mut values);
     assert!(
         (values[0] - expected).abs() < 0.1,
         "{probe} after {steps} steps: V = {}, expected {expected}",
@@ -82,7 +78,7 @@ fn check_policy(probe: &str, sets: &[&str], n_updates: usize) {
     let learner = trained(&plan, n_updates);
     let obs = observations(probe, 64, 0);
     let mut logits = Vec::new();
-    learner.agent().act(&obs, &mut logits);
+    learner.agent().replica().act(&obs, &mut logits);
     let World::Probe(world) = World::resolve(probe).unwrap() else {
         unreachable!("a probe was asked for")
     };

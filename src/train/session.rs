@@ -8,20 +8,19 @@ use rlrun_envs::{EnvSpec, python};
 use serde::Serialize;
 
 use super::crew::{Crew, with_crew};
-use super::actors::Group;
-use super::games::GamesInPlay;
+use super::games::FinishedGame;
 use super::learner::Learner;
 use super::metrics::{Row, UpdateMeans};
-use super::setup;
+use super::setup::{self, Environments};
 use crate::cli;
 use crate::config::grouped;
-use crate::plan::{FolderRequest, Plan, Threading, TrainRequest};
+use crate::plan::{FolderRequest, Plan, TrainRequest};
 use crate::request::RequestError;
 use crate::run::checkpoint::{Checkpoint, weights_sha256};
 use crate::run::checkpoint_meta::{CheckpointMeta, Identity, expect_identity};
 use crate::run::checkpoint_store::{load_newest, save, save_best};
 use crate::run::clock::RunClock;
-use crate::run::episode_stats::{BestMean, EpisodeStats, FinishedGame};
+use crate::run::episode_stats::{BestMean, EpisodeStats, GameResult};
 use crate::run::episodes::{EpisodeLog, EpisodeRow};
 use crate::run::folder::{NewRun, RunFolder};
 use crate::run::progress::{Progress, human_time};
@@ -46,15 +45,16 @@ pub(crate) fn run(request: &TrainRequest) -> Result<()> {
         FolderRequest::Open { dir } => Some(Restored::load(dir, plan, &Screen::new(verbosity))?),
     };
     let step = restored.as_ref().map_or(0, |restored| restored.meta.steps);
-    let groups = setup::groups(plan, step)?;
-    let spec = groups[0].env.spec().clone();
+    let environments = Environments::start(plan, step)?;
+    let spec = environments.spec();
     let mut agent = setup::agent(plan, &spec)?;
     if let Some(restored) = &restored {
         agent
             .load_state(&restored.tensors)
             .map_err(|error| RequestError::new(format!("the checkpoint does not fit: {error}")))?;
     }
-    let learner = setup::learner(plan, agent, &spec, step);
+    let teams = environments.into_teams(plan, &agent);
+    let learner = Learner::new(plan, agent, step);
     let mut session = match (restored, &request.folder) {
         (Some(restored), _) => Session::resume(plan, spec, learner, restored, stop, verbosity)?,
         (None, FolderRequest::Create { runs_root, name }) => {
@@ -63,7 +63,7 @@ pub(crate) fn run(request: &TrainRequest) -> Result<()> {
         }
         (None, FolderRequest::Open { .. }) => unreachable!("an opened folder is restored above"),
     };
-    let ending = session.train(groups, request.threading);
+    let ending = with_crew(teams, request.threading, |crew| session.train(crew));
     session.close(ending)
 }
 
@@ -147,7 +147,6 @@ struct Session<'a> {
     spec: EnvSpec,
     learner: Learner,
     folder: RunFolder,
-    games: GamesInPlay,
     stats: EpisodeStats,
     episodes: EpisodeLog,
     scalars: Scalars,
@@ -194,7 +193,6 @@ impl<'a> Session<'a> {
             .screen()
             .say(&format!("run folder {}", folder.path().display()));
         Self {
-            games: GamesInPlay::new(plan.env.n_envs),
             stats: EpisodeStats::default(),
             episodes: EpisodeLog::create(folder.episodes_csv()),
             scalars,
@@ -232,7 +230,6 @@ impl<'a> Session<'a> {
             grouped(meta.steps)
         ));
         Ok(Self {
-            games: GamesInPlay::new(plan.env.n_envs),
             stats: meta.episode_stats,
             episodes: EpisodeLog::resume(folder.episodes_csv(), meta.steps)?,
             scalars: Scalars::resume(folder.path(), meta.steps)
@@ -255,23 +252,16 @@ impl<'a> Session<'a> {
 
     /// # Errors
     /// If a thread of the crew failed or training diverged.
-    fn train(&mut self, groups: Vec<Group>, threading: Threading) -> Result<Ending> {
-        let (own, others) = self.learner.differentiators();
-        with_crew(groups, own, others, threading, |crew| self.work(crew))
-    }
-
-    fn work(&mut self, crew: &mut Crew) -> Result<Ending> {
-        self.learner.start(crew)?;
+    fn train(&mut self, crew: &mut Crew) -> Result<Ending> {
         let checkpoint_interval = Duration::from_secs(self.plan.run.checkpoint_interval_seconds);
         while self.learner.step() < self.plan.total_steps {
             if self.stop.is_requested() {
                 return Ok(Ending::Stopped);
             }
-            let step = self.learner.step();
-            let stats = self.learner.advance(crew)?;
+            let update = self.learner.advance(crew)?;
             self.updates += 1;
-            self.means.add(&stats);
-            self.count_games(step);
+            self.means.add(&update.stats);
+            self.count_games(&update.games);
             self.progress
                 .update(self.learner.step(), self.stats.mean_score());
             if self.learner.step() >= self.next_row {
@@ -284,10 +274,9 @@ impl<'a> Session<'a> {
         Ok(Ending::Finished)
     }
 
-    /// Looks for games that ended in the last rollout, which began at `first_step`.
-    fn count_games(&mut self, first_step: u64) {
-        for game in self.games.add(self.learner.rollout(), first_step) {
-            let best = self.stats.push(FinishedGame {
+    fn count_games(&mut self, games: &[FinishedGame]) {
+        for game in games {
+            let best = self.stats.push(GameResult {
                 score: game.score,
                 length_steps: game.length_steps,
             });

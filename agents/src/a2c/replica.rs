@@ -1,0 +1,248 @@
+//! What works under the agent's parameters: chooses actions, and computes the gradient of a share of the batch.
+//!
+//! The loss is a mean over transitions, so its gradient is a sum over shares of the batch. Each share is worked on by a
+//! [`Replica`] that may live on a thread of its own, with its own environments. On a CPU this beats libtorch's own threads,
+//! which split every single operation and wait for each other after it. How the batch is shared out decides the order of
+//! sums, and so the rounding.
+
+use rlrun_nn::ActorCritic;
+use tch::{Device, Kind, Tensor};
+
+use super::loss::{Weights, loss};
+use super::{A2cConfig, Task};
+use crate::returns::{Ending, n_step_returns};
+use crate::rollout::Rollout;
+
+/// A second handle of the agent's network. It sees every change of the parameters.
+#[derive(Debug)]
+pub struct Replica {
+    pub(super) config: A2cConfig,
+    pub(super) task: Task,
+    pub(super) device: Device,
+    pub(super) network: ActorCritic,
+    pub(super) params: Vec<Tensor>,
+    pub(super) scratch: Scratch,
+}
+
+/// Buffers of an update, kept from one to the next.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    reward: Vec<f32>,
+    ending: Vec<Ending>,
+    returns: Vec<f32>,
+}
+
+/// What a share adds to the batch's gradient and statistics.
+#[derive(Debug)]
+pub struct ShareGradient {
+    /// One per parameter, in order.
+    pub(super) grads: Vec<Tensor>,
+    /// Each a sum over the share, divided by the size of the whole batch.
+    pub(super) terms: Terms,
+}
+
+/// Statistics of a batch, or what a share adds to them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Terms {
+    pub(super) policy_loss: f64,
+    pub(super) value_loss: f64,
+    pub(super) entropy: f64,
+    /// Mean of R - V.
+    pub(super) error: f64,
+    /// Mean of R.
+    pub(super) returns: f64,
+    /// Mean of R^2.
+    pub(super) square_returns: f64,
+}
+
+impl Replica {
+    /// The policy's logits for a batch of observations, written to `logits`.
+    ///
+    /// # Shapes
+    /// `obs` \[b, C, H, W\] bytes; `logits` becomes \[b, A\].
+    pub fn act(&self, obs: &[u8], logits: &mut Vec<f32>) {
+        let (policy, _) = tch::no_grad(|| self.network.forward(&self.obs_tensor(obs))); // [b, A]
+        copy_out(&policy, logits);
+    }
+
+    /// The critic's values of a batch of observations, written to `values`.
+    ///
+    /// # Shapes
+    /// `obs` \[b, C, H, W\] bytes; `values` becomes \[b\].
+    pub fn values(&self, obs: &[u8], values: &mut Vec<f32>) {
+        let (_, value) = tch::no_grad(|| self.network.forward(&self.obs_tensor(obs))); // [b]
+        copy_out(&value, values);
+    }
+
+    /// What a full rollout adds to the gradient of a batch of `n_total` transitions.
+    ///
+    /// # Panics
+    /// If the rollout's observations are not of the task's shape.
+    pub fn gradient(&mut self, rollout: &Rollout, n_total: usize) -> ShareGradient {
+        self.compute_returns(rollout);
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a batch has far fewer than 2^52 transitions"
+        )]
+        let weights = Weights {
+            entropy: self.config.entropy_coef,
+            value: self.config.value_coef,
+            n_total: n_total as f64,
+        };
+        let action = Tensor::from_slice(&rollout.action).to_device(self.device); // [m]
+        let returns = Tensor::from_slice(&self.scratch.returns).to_device(self.device); // [m]
+        let (logits, value) = self.network.forward(&self.obs_tensor(&rollout.obs)); // [m, A], [m]
+        let loss = loss(&logits, &value, &action, &returns, weights);
+        let grads = Tensor::run_backward(&[&loss.total], &self.params, false, false);
+
+        let error = (&returns - value.detach()).sum(Kind::Float); // []
+        let sum = |term: fn(f64) -> f64| -> f64 {
+            let returns = self.scratch.returns.iter().copied().map(f64::from);
+            returns.map(term).sum::<f64>() / weights.n_total
+        };
+        ShareGradient {
+            grads,
+            terms: Terms {
+                policy_loss: loss.policy.double_value(&[]),
+                value_loss: loss.value.double_value(&[]),
+                entropy: loss.entropy.double_value(&[]),
+                error: error.double_value(&[]) / weights.n_total,
+                returns: sum(|r| r),
+                square_returns: sum(|r| r * r),
+            },
+        }
+    }
+
+    /// Fills `scratch.returns` with the n-step returns of the rollout.
+    fn compute_returns(&mut self, rollout: &Rollout) {
+        let final_values = self.final_values(rollout);
+        let clip = self.task.clip_rewards;
+        let Scratch {
+            reward,
+            ending,
+            returns,
+        } = &mut self.scratch;
+        reward.clear();
+        reward.extend(rollout.reward.iter().map(|&reward| learned(reward, clip)));
+        ending.clear();
+        ending.extend(rollout.terminated.iter().map(|&over| match over {
+            true => Ending::Terminated,
+            false => Ending::None,
+        }));
+        for (idx, value) in final_values {
+            ending[idx] = Ending::Truncated { value };
+        }
+        returns.resize(rollout.n_transitions(), 0.0);
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "returns are computed in 32-bit floats, like the network"
+        )]
+        let discount = self.config.discount as f32;
+        n_step_returns(reward, ending, &rollout.bootstrap, discount, returns);
+    }
+
+    /// The values of the observations at which returns were cut off, with their entries.
+    ///
+    /// They are sorted first: groups of environments report in any order, and a batch's order is part of its rounding.
+    fn final_values(&self, rollout: &Rollout) -> Vec<(usize, f32)> {
+        if rollout.final_obs.is_empty() {
+            return Vec::new();
+        }
+        let mut rows: Vec<&(usize, Vec<u8>)> = rollout.final_obs.iter().collect();
+        rows.sort_by_key(|(idx, _)| *idx);
+        let obs: Vec<u8> = rows.iter().flat_map(|(_, obs)| obs).copied().collect();
+        let mut values = Vec::new();
+        self.values(&obs, &mut values);
+        rows.iter().map(|(idx, _)| *idx).zip(values).collect()
+    }
+
+    /// Bytes as a tensor \[b, C, H, W\] on the learner's device.
+    fn obs_tensor(&self, obs: &[u8]) -> Tensor {
+        let [c, h, w] = self.task.obs_shape;
+        Tensor::from_slice(obs)
+            .view([-1, c, h, w])
+            .to_device(self.device)
+    }
+}
+
+impl ShareGradient {
+    /// The sum of all shares' gradients, in their order and in the memory of the first, and of their terms.
+    pub(super) fn sum(shares: Vec<Self>) -> Self {
+        let mut shares = shares.into_iter();
+        let mut total = shares.next().expect("a batch has at least one share");
+        for share in shares {
+            for (sum, grad) in total.grads.iter_mut().zip(&share.grads) {
+                let _ = sum.g_add_(grad);
+            }
+            total.terms.add(&share.terms);
+        }
+        total
+    }
+}
+
+impl Terms {
+    fn add(&mut self, other: &Self) {
+        self.policy_loss += other.policy_loss;
+        self.value_loss += other.value_loss;
+        self.entropy += other.entropy;
+        self.error += other.error;
+        self.returns += other.returns;
+        self.square_returns += other.square_returns;
+    }
+
+    /// 1 - Var(R - V) / Var(R). The value loss is the mean of (R - V)^2.
+    pub(super) fn explained_variance(&self) -> f64 {
+        let unexplained = self.value_loss - self.error * self.error;
+        1.0 - unexplained / (self.square_returns - self.returns * self.returns)
+    }
+}
+
+/// The reward that the learner sees.
+fn learned(reward: f32, clip: bool) -> f32 {
+    match (clip, reward) {
+        (false, reward) => reward,
+        (true, reward) if reward > 0.0 => 1.0,
+        (true, reward) if reward < 0.0 => -1.0,
+        (true, _) => 0.0,
+    }
+}
+
+/// The elements of a float tensor, into a vector that is used again.
+fn copy_out(tensor: &Tensor, target: &mut Vec<f32>) {
+    let n = tensor.numel();
+    target.resize(n, 0.0);
+    tensor
+        .to_device(Device::Cpu)
+        .to_kind(Kind::Float)
+        .contiguous()
+        .copy_data(target, n);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rewards_are_clipped_to_their_sign_if_at_all() {
+        for (raw, clipped) in [(-200.0, -1.0), (0.0, 0.0), (10.0, 1.0)] {
+            assert!((learned(raw, true) - clipped).abs() < 1e-6);
+            assert!((learned(raw, false) - raw).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn explained_variance_is_one_for_a_perfect_critic_and_zero_for_one_that_knows_the_mean() {
+        // Returns 0 and 2, values 0 and 2, then 1 and 1.
+        let returns = Terms {
+            returns: 1.0,
+            square_returns: 2.0,
+            ..Terms::default()
+        };
+        assert!((returns.explained_variance() - 1.0).abs() < 1e-12);
+        let mean_only = Terms {
+            value_loss: 1.0,
+            ..returns
+        };
+        assert!(mean_only.explained_variance().abs() < 1e-12);
+    }
+}
