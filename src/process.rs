@@ -16,7 +16,10 @@ pub(crate) fn keep_freed_memory() {
         if says_otherwise("MALLOC_MMAP_THRESHOLD_") || says_otherwise("MALLOC_TRIM_THRESHOLD_") {
             return;
         }
-        #[expect(unsafe_code, reason = "glibc's allocator is tuned through a C function")]
+        #[expect(
+            unsafe_code,
+            reason = "glibc's allocator is tuned through a C function"
+        )]
         // SAFETY: mallopt takes plain numbers and may be called at any time; a refusal changes nothing.
         unsafe {
             libc::mallopt(libc::M_MMAP_THRESHOLD, LARGEST_KEPT_BLOCK);

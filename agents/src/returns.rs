@@ -56,11 +56,22 @@ pub fn n_step_returns(
 mod tests {
     use super::*;
 
+    /// Every number here is a small multiple of 1/8, so that nothing is rounded.
+    fn assert_same(got: &[f32], expected: &[f32]) {
+        let bits = |values: &[f32]| {
+            values
+                .iter()
+                .map(|value| value.to_bits())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(bits(got), bits(expected), "{got:?}, expected {expected:?}");
+    }
+
     /// Rewards 1, 2, 3, discount 1/2, bootstrap value 8, of one environment.
     fn check(ending: [Ending; 3], expected: [f32; 3]) {
         let mut returns = [0.0; 3];
         n_step_returns(&[1.0, 2.0, 3.0], &ending, &[8.0], 0.5, &mut returns);
-        assert_eq!(returns, expected, "{ending:?}");
+        assert_same(&returns, &expected);
     }
 
     #[test]
@@ -88,12 +99,7 @@ mod tests {
     #[test]
     fn environments_do_not_mix() {
         let mut returns = [0.0; 4];
-        let ending = [
-            Ending::None,
-            Ending::None,
-            Ending::None,
-            Ending::Terminated,
-        ];
+        let ending = [Ending::None, Ending::None, Ending::None, Ending::Terminated];
         n_step_returns(
             &[1.0, 10.0, 2.0, 20.0],
             &ending,
@@ -101,6 +107,6 @@ mod tests {
             0.5,
             &mut returns,
         );
-        assert_eq!(returns, [3.0, 20.0, 4.0, 20.0]);
+        assert_same(&returns, &[3.0, 20.0, 4.0, 20.0]);
     }
 }

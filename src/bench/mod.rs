@@ -118,7 +118,10 @@ impl Report {
             steps_per_s: rates,
             median_steps_per_s: median,
             median_frames_per_s: 4.0 * median,
-            thread_us: split.parts().map(|(name, part)| (name, micros(part))).into(),
+            thread_us: split
+                .parts()
+                .map(|(name, part)| (name, micros(part)))
+                .into(),
             start_up_s,
             peak_memory_mb: peak_memory_mb(),
         }

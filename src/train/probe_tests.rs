@@ -59,9 +59,17 @@ fn observations(probe: &str, n: usize, steps: usize) -> Vec<u8> {
 }
 
 fn check_value(probe: &str, steps: usize, expected: f32) {
-    let sets = ["a2c.value_coef=0.5", "a2c.learning_rate=3e-3", "a2c.max_grad_norm=100"];
+    let sets = [
+        "a2c.value_coef=0.5",
+        "a2c.learning_rate=8e-3",
+        "a2c.rmsprop_decay=0.9",
+        // The step size falls to zero over the updates made, so that the value comes to rest.
+        "a2c.learning_rate_schedule=\"linear\"",
+        "total_steps=20000",
+        "a2c.max_grad_norm=100",
+    ];
     let plan = plan(probe, &sets);
-    let learner = trained(&plan, 400);
+    let learner = trained(&plan, 500);
     let mut values = Vec::new();
     let obs = observations(probe, 1, steps);
     learner.agent().replica().values(&obs, &mut values);
@@ -132,6 +140,6 @@ fn the_better_action_is_learned() {
 fn an_action_that_depends_on_a_position_is_learned_with_either_torso() {
     for torso in ["conv", "coordconv"] {
         let kind = format!("torso.kind=\"{torso}\"");
-        check_policy("probe:position", &[&kind], 1_500);
+        check_policy("probe:position", &[&kind], 1_000);
     }
 }

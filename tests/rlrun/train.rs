@@ -7,8 +7,12 @@ use crate::program::{Ended, Workplace};
 /// The SHA-256 of the weights that a finished training printed.
 fn sha256(ended: &Ended) -> String {
     assert_eq!(ended.status, Some(0), "{ended:?}");
-    let line = ended.stdout.lines().find_map(|line| line.strip_prefix("weights sha256 "));
-    line.unwrap_or_else(|| panic!("no hash: {ended:?}")).to_owned()
+    let line = ended
+        .stdout
+        .lines()
+        .find_map(|line| line.strip_prefix("weights sha256 "));
+    line.unwrap_or_else(|| panic!("no hash: {ended:?}"))
+        .to_owned()
 }
 
 fn run_folder(here: &Workplace, of: &str) -> PathBuf {
@@ -16,7 +20,9 @@ fn run_folder(here: &Workplace, of: &str) -> PathBuf {
 }
 
 fn checkpoints(run: &Path) -> usize {
-    std::fs::read_dir(run.join("checkpoints")).expect("a folder of checkpoints").count()
+    std::fs::read_dir(run.join("checkpoints"))
+        .expect("a folder of checkpoints")
+        .count()
 }
 
 #[test]
@@ -36,7 +42,10 @@ fn the_same_plan_gives_the_same_weights_threaded_or_serial() {
 fn a_failing_or_panicking_actor_ends_the_run_with_its_cause_and_a_checkpoint() {
     let here = Workplace::new();
     let check = |probe: &str, cause: &str, options: &str| {
-        let words = format!("--game {probe} --steps 100k --name r{} --quiet {options}", options.len());
+        let words = format!(
+            "--game {probe} --steps 100k --name r{} --quiet {options}",
+            options.len()
+        );
         let ended = here.rlrun(&words);
         assert_eq!(ended.status, Some(1), "{ended:?}");
         assert!(ended.stderr.contains(cause), "{ended:?}");
@@ -96,7 +105,11 @@ assert 'probe:lives' in str(events.Tensors('plan/text_summary')), events.Tags()
         .arg(&run)
         .output()
         .expect("the Python of the set-up");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 #[test]

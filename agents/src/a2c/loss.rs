@@ -22,7 +22,7 @@ pub(super) struct Weights {
 /// The loss and its terms, each a scalar tensor.
 #[derive(Debug)]
 pub(super) struct Loss {
-    /// policy - w_H entropy + w_V value: what is minimised.
+    /// What is minimised: the policy's loss - `weights.entropy` x entropy + `weights.value` x the value's loss.
     pub(super) total: Tensor,
     /// - mean of log pi(a|s) (R - V(s)), the advantage held constant.
     pub(super) policy: Tensor,

@@ -99,13 +99,8 @@ impl A2c {
     ) -> Result<Self, A2cError> {
         let mut params = Params::new(device);
         let mut rng = stream(seed, Consumer::Initialisation, 0, 0);
-        let network = ActorCritic::new(
-            &mut params,
-            torso,
-            task.obs_shape,
-            task.n_actions,
-            &mut rng,
-        )?;
+        let network =
+            ActorCritic::new(&mut params, torso, task.obs_shape, task.n_actions, &mut rng)?;
         let rmsprop = RmsPropTfConfig {
             decay: config.rmsprop_decay,
             epsilon: config.rmsprop_epsilon,

@@ -125,10 +125,14 @@ impl Replica {
         reward.clear();
         reward.extend(rollout.reward.iter().map(|&reward| learned(reward, clip)));
         ending.clear();
-        ending.extend(rollout.terminated.iter().map(|&over| match over {
-            true => Ending::Terminated,
-            false => Ending::None,
-        }));
+        let how = |&over: &bool| {
+            if over {
+                Ending::Terminated
+            } else {
+                Ending::None
+            }
+        };
+        ending.extend(rollout.terminated.iter().map(how));
         for (idx, value) in final_values {
             ending[idx] = Ending::Truncated { value };
         }
