@@ -19,7 +19,7 @@ impl Machine {
         Self {
             cores: thread::available_parallelism().map_or(1, usize::from),
             available_bytes: available_bytes(),
-            cuda_devices: cuda_devices(),
+            cuda_devices: super::cuda::n_devices(),
         }
     }
 
@@ -32,14 +32,6 @@ impl Machine {
         let cuda = (0..self.cuda_devices).map(|index| format!("cuda:{index}"));
         let names: Vec<String> = std::iter::once(cpu).chain(cuda).collect();
         names.join(", ")
-    }
-}
-
-fn cuda_devices() -> usize {
-    if tch::Cuda::is_available() {
-        usize::try_from(tch::Cuda::device_count()).unwrap_or(0)
-    } else {
-        0
     }
 }
 

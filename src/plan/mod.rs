@@ -10,6 +10,7 @@
 //! given to `--config`, and it says nothing that leaves the numbers as they are (`--serial`, `--quiet`, folders).
 
 mod checks;
+mod cuda;
 mod device;
 mod machine;
 mod resolve;
