@@ -37,6 +37,31 @@ pub struct EnvConfig {
     pub n_threads: usize,
 }
 
+impl EnvConfig {
+    /// What the environments of [`make`] have in common, before any of them is made.
+    pub fn spec(&self) -> EnvSpec {
+        let protocol = &self.protocol;
+        let (obs_shape, n_actions, frame_skip) = match self.world {
+            World::Atari(game) => (
+                [
+                    protocol.frame_stack,
+                    protocol.screen_size,
+                    protocol.screen_size,
+                ],
+                game.n_actions(protocol),
+                protocol.frame_skip,
+            ),
+            World::Probe(probe) => (probe::OBS_SHAPE, probe.n_actions(), 1),
+        };
+        EnvSpec {
+            n_envs: self.n_envs,
+            obs_shape,
+            n_actions,
+            frame_skip,
+        }
+    }
+}
+
 /// Builds a batch of environments. Building and the first reset take about 0.2 s per Atari environment together (ALE
 /// computes a palette of 65,536 blended colours twice); the first half holds Python's lock, so several threads that make
 /// their batches at the same time do so one after the other, and overlap only in `reset`.

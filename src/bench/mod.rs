@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::cli::{self, BenchTrainArgs};
 use crate::plan::{self, Machine, Plan, Threading};
 use crate::request::RequestError;
-use crate::train::{LearnerTime, setup, with_crew};
+use crate::train::{LearnerTime, Parts, prepare, with_crew};
 
 /// What was measured.
 #[derive(Debug, Serialize)]
@@ -60,7 +60,9 @@ pub(crate) fn train(args: &BenchTrainArgs) -> Result<()> {
 
 fn measure(plan: &Plan, threading: Threading, args: &BenchTrainArgs) -> Result<Report> {
     let start = Instant::now();
-    let (mut learner, teams) = setup::fresh(plan)?;
+    let Parts {
+        mut learner, teams, ..
+    } = prepare(plan, 0, None)?;
     let start_up_s = start.elapsed().as_secs_f64();
     with_crew(teams, threading, |crew| {
         while learner.step() < args.warmup {

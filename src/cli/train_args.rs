@@ -52,7 +52,8 @@ pub(crate) struct PlanArgs {
     /// Actor threads, each with an equal share of the environments [default: 2]
     #[arg(long, value_name = "N", value_parser = parse_count, allow_negative_numbers = true, help_heading = HOW)]
     actors: Option<u64>,
-    /// CPU threads of libtorch; their number decides how sums are rounded [default: one for each core]
+    /// Workers on a CPU, each with a thread and a share of the actors; their number decides how sums are rounded
+    /// [default: one for each core, at most one for each actor]
     #[arg(long, value_name = "N", value_parser = parse_count, allow_negative_numbers = true, help_heading = HOW)]
     threads: Option<u64>,
     /// Where the network lives: auto, cpu or cuda:N [default: auto]

@@ -63,11 +63,6 @@ impl EpisodeStats {
         self.n_games
     }
 
-    /// How many games the means are over: at most [`WINDOW_GAMES`].
-    pub(crate) fn n_games_in_window(&self) -> usize {
-        self.window.len()
-    }
-
     /// Mean raw score of the last 100 games (`rollout/ep_rew_mean`); none before the first game is over.
     pub(crate) fn mean_score(&self) -> Option<f64> {
         self.mean(|game| game.score)
@@ -122,7 +117,6 @@ mod tests {
             stats.push(game(f64::from(score)));
         }
         assert_eq!(stats.n_games(), 150);
-        assert_eq!(stats.n_games_in_window(), 100);
         assert_eq!(stats.mean_score(), Some(99.5));
         assert_eq!(stats.mean_length_steps(), Some(10.0));
     }

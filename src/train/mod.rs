@@ -10,6 +10,8 @@
 //! | [`games`] | full games and their raw scores |
 //! | [`metrics`] | the scalars in TensorBoard |
 //! | [`session`] | a run with its folder: logs, checkpoints, stop |
+//! | [`restore`] | what a resumed run goes on from |
+//! | [`summary`] | what a run came to |
 
 mod actors;
 mod crew;
@@ -18,10 +20,13 @@ mod learner;
 mod metrics;
 #[cfg(test)]
 mod probe_tests;
+mod restore;
 mod session;
-pub(crate) mod setup;
+mod setup;
+mod summary;
 mod worker;
 
 pub(crate) use crew::with_crew;
 pub(crate) use learner::LearnerTime;
 pub(crate) use session::run;
+pub(crate) use setup::{Parts, prepare};

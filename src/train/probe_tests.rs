@@ -2,8 +2,7 @@
 
 use rlrun_envs::{EnvConfig, Protocol, World, make};
 
-use super::setup;
-use super::with_crew;
+use super::{Parts, prepare, with_crew};
 use crate::plan::{self, Asked, Machine, Plan, Threading};
 use crate::train::learner::Learner;
 
@@ -28,7 +27,9 @@ fn plan(probe: &str, sets: &[&str]) -> Plan {
 
 /// Trains for `n_updates` and returns the learner.
 fn trained(plan: &Plan, n_updates: usize) -> Learner {
-    let (mut learner, teams) = setup::fresh(plan).unwrap();
+    let Parts {
+        mut learner, teams, ..
+    } = prepare(plan, 0, None).unwrap();
     with_crew(teams, Threading::Actors, |crew| {
         for _ in 0..n_updates {
             learner.advance(crew)?;

@@ -1,29 +1,31 @@
 //! A run with its folder: trains until the plan is fulfilled, a stop is asked for, or an actor fails.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use rlrun_envs::{EnvSpec, python};
-use serde::Serialize;
 
 use super::crew::{Crew, with_crew};
 use super::games::FinishedGame;
 use super::learner::Learner;
 use super::metrics::{Row, UpdateMeans};
-use super::setup::{self, Environments};
+use super::restore::{Restored, identity};
+use super::setup::{Parts, prepare};
+use super::summary::Summary;
 use crate::cli;
 use crate::config::grouped;
 use crate::plan::{FolderRequest, Plan, TrainRequest};
 use crate::request::RequestError;
 use crate::run::checkpoint::{Checkpoint, weights_sha256};
-use crate::run::checkpoint_meta::{CheckpointMeta, Identity, expect_identity};
-use crate::run::checkpoint_store::{load_newest, save, save_best};
+use crate::run::checkpoint_meta::CheckpointMeta;
+use crate::run::checkpoint_store::{save, save_best};
 use crate::run::clock::RunClock;
 use crate::run::episode_stats::{BestMean, EpisodeStats, GameResult};
 use crate::run::episodes::{EpisodeLog, EpisodeRow};
 use crate::run::folder::{NewRun, RunFolder};
-use crate::run::progress::{Progress, human_time};
+use crate::run::progress::Progress;
 use crate::run::scalars::Scalars;
 use crate::run::screen::{Screen, Verbosity};
 use crate::run::stop::StopFlag;
@@ -45,21 +47,22 @@ pub(crate) fn run(request: &TrainRequest) -> Result<()> {
         FolderRequest::Open { dir } => Some(Restored::load(dir, plan, &Screen::new(verbosity))?),
     };
     let step = restored.as_ref().map_or(0, |restored| restored.meta.steps);
-    let environments = Environments::start(plan, step)?;
-    let spec = environments.spec();
-    let mut agent = setup::agent(plan, &spec)?;
-    if let Some(restored) = &restored {
-        agent
-            .load_state(&restored.tensors)
-            .map_err(|error| RequestError::new(format!("the checkpoint does not fit: {error}")))?;
-    }
-    let teams = environments.into_teams(plan, &agent);
-    let learner = Learner::new(plan, agent, step);
+    let saved = restored
+        .as_ref()
+        .map(|restored| restored.tensors.as_slice());
+    let Parts {
+        learner,
+        teams,
+        spec,
+    } = prepare(plan, step, saved)?;
     let mut session = match (restored, &request.folder) {
         (Some(restored), _) => Session::resume(plan, spec, learner, restored, stop, verbosity)?,
         (None, FolderRequest::Create { runs_root, name }) => {
             let folder = create_folder(plan, runs_root, name.as_deref())?;
-            Session::create(plan, spec, learner, folder, stop, verbosity)
+            let mut session = Session::create(plan, spec, learner, folder, stop, verbosity);
+            // A run that is killed before its first interval is over can be resumed too.
+            session.save_checkpoint();
+            session
         }
         (None, FolderRequest::Open { .. }) => unreachable!("an opened folder is restored above"),
     };
@@ -76,51 +79,7 @@ enum Ending {
     Stopped,
 }
 
-/// What a resumed run goes on from.
-struct Restored {
-    folder: RunFolder,
-    meta: CheckpointMeta,
-    tensors: Vec<(String, tch::Tensor)>,
-}
-
-impl Restored {
-    fn load(dir: &std::path::Path, plan: &Plan, screen: &Screen) -> Result<Self> {
-        let refused = |error: &dyn std::fmt::Display| RequestError::new(error.to_string());
-        let folder = RunFolder::open(dir).map_err(|error| refused(&error))?;
-        let loaded = load_newest::<CheckpointMeta>(&folder.checkpoints())
-            .map_err(|error| refused(&error))?;
-        for rejected in &loaded.rejected {
-            screen.warn(&rejected.to_string());
-        }
-        let Checkpoint { meta, tensors, .. } = loaded.checkpoint;
-        expect_identity(&meta.identity, &identity(plan))
-            .map_err(|error| refused(&format!("{}: {error}", loaded.path.display())))?;
-        Ok(Self {
-            folder,
-            meta,
-            tensors,
-        })
-    }
-}
-
-/// What a checkpoint must agree with.
-fn identity(plan: &Plan) -> Identity {
-    Identity::new([
-        ("agent", plan.agent.to_string()),
-        ("game", plan.game.clone()),
-        ("protocol", plan.protocol.to_string()),
-        ("seed", plan.seed.to_string()),
-        ("torso", plan.torso.kind.to_string()),
-        ("coordinate layers", plan.torso.coord_layers.to_string()),
-        ("coordinate radius", plan.torso.coord_radius.to_string()),
-    ])
-}
-
-fn create_folder(
-    plan: &Plan,
-    runs_root: &std::path::Path,
-    name: Option<&str>,
-) -> Result<RunFolder> {
+fn create_folder(plan: &Plan, runs_root: &Path, name: Option<&str>) -> Result<RunFolder> {
     let found = python::versions()?;
     let versions = BTreeMap::from([
         ("rlrun".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
@@ -160,21 +119,6 @@ struct Session<'a> {
     next_row: u64,
     last_checkpoint: Instant,
     best_is_due: bool,
-}
-
-/// What stands in `summary.json`.
-#[derive(Serialize)]
-struct Summary<'a> {
-    game: &'a str,
-    torso: String,
-    seed: u64,
-    steps: u64,
-    updates: u64,
-    games: u64,
-    mean_score_last_100: Option<f64>,
-    best_mean_score: Option<f64>,
-    wall_seconds: f64,
-    weights_sha256: &'a str,
 }
 
 impl<'a> Session<'a> {
@@ -363,9 +307,11 @@ impl<'a> Session<'a> {
         let how_to_resume = format!("go on with: rlrun --resume {dir}");
         match ending {
             Ok(Ending::Finished) => {
-                let sha256 = weights_sha256(&self.learner.agent().weights())?;
-                self.write_summary(&sha256);
-                cli::print(&self.closing_words("finished", &sha256));
+                let summary = self.summary(weights_sha256(&self.learner.agent().weights())?);
+                if let Err(error) = self.folder.write_summary(&summary) {
+                    self.progress.screen().warn(&error.to_string());
+                }
+                cli::print(&summary.in_words(self.steps_per_second(), self.folder.path()));
                 Ok(())
             }
             Ok(Ending::Stopped) => {
@@ -382,10 +328,12 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn write_summary(&self, weights_sha256: &str) {
-        let summary = Summary {
+    fn summary(&self, weights_sha256: String) -> Summary<'_> {
+        Summary {
             game: &self.plan.game,
+            agent: self.plan.agent.to_string(),
             torso: self.plan.torso.kind.to_string(),
+            protocol: self.plan.protocol.to_string(),
             seed: self.plan.seed,
             steps: self.learner.step(),
             updates: self.updates,
@@ -394,34 +342,13 @@ impl<'a> Session<'a> {
             best_mean_score: self.stats.best_mean_score(),
             wall_seconds: self.clock.seconds(),
             weights_sha256,
-        };
-        if let Err(error) = self.folder.write_summary(&summary) {
-            self.progress.screen().warn(&error.to_string());
         }
     }
 
-    fn closing_words(&self, how: &str, weights_sha256: &str) -> String {
-        let steps = self.learner.step();
-        let seconds = self.clock.seconds_of_this_process();
+    /// Agent steps a second, since this process started or resumed the run.
+    fn steps_per_second(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "step counts are far below 2^52")]
-        let rate = (steps - self.first_step) as f64 / seconds;
-        let mean =
-            |value: Option<f64>| value.map_or("none".to_owned(), |mean| format!("{mean:.1}"));
-        format!(
-            "{how} {} a2c-{} seed {}: {} steps in {} ({rate:.0} steps/s)\n\
-             games {}, mean score of the last {} {}, best mean of 100 {}\n\
-             weights sha256 {weights_sha256}\n\
-             run folder {}",
-            self.plan.game,
-            self.plan.torso.kind,
-            self.plan.seed,
-            grouped(steps),
-            human_time(Duration::from_secs_f64(self.clock.seconds())),
-            grouped(self.stats.n_games()),
-            self.stats.n_games_in_window(),
-            mean(self.stats.mean_score()),
-            mean(self.stats.best_mean_score()),
-            self.folder.path().display(),
-        )
+        let steps = (self.learner.step() - self.first_step) as f64;
+        steps / self.clock.seconds_of_this_process()
     }
 }

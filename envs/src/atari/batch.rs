@@ -73,19 +73,16 @@ impl AtariBatch {
             Ok((AleCalls::new(&interface, n_envs)?, n_actions))
         })
         .map_err(|error| failed("loaded the game", &error))?;
-        let Protocol {
-            frame_stack,
-            screen_size,
-            frame_skip,
-            ..
-        } = config.protocol;
+        let spec = config.spec();
+        if n_actions != spec.n_actions {
+            return Err(EnvError::OutOfRange {
+                what: "the number of actions of this game in the installed ale-py",
+                expected: spec.n_actions.to_string(),
+                got: n_actions.to_string(),
+            });
+        }
         Ok(Self {
-            spec: EnvSpec {
-                n_envs,
-                obs_shape: [frame_stack, screen_size, screen_size],
-                n_actions,
-                frame_skip,
-            },
+            spec,
             turn: Turn::NeedsReset,
             ale: Some(calls),
             earlier_frames: vec![0; n_envs],

@@ -8,6 +8,8 @@ mod rom;
 mod table;
 
 pub(crate) use batch::AtariBatch;
+
+use crate::Protocol;
 pub(crate) use table::TWO_PLAYER_ROMS;
 pub use table::{GameInfo, list_games};
 
@@ -23,6 +25,15 @@ impl AtariGame {
     /// Canonical name: `MsPacman`.
     pub fn name(&self) -> &'static str {
         self.0.name
+    }
+
+    /// Number of actions under the rules of `protocol`.
+    pub(crate) fn n_actions(self, protocol: &Protocol) -> usize {
+        if protocol.full_action_space {
+            table::ACTION_NAMES.len()
+        } else {
+            self.0.n_actions()
+        }
     }
 
     /// What is known about the game.

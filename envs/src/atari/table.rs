@@ -33,7 +33,7 @@ impl GameInfo {
 }
 
 /// ALE's 18 actions, in its order.
-const ACTION_NAMES: [&str; 18] = [
+pub(super) const ACTION_NAMES: [&str; 18] = [
     "NOOP",
     "FIRE",
     "UP",

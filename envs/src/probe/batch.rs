@@ -1,7 +1,7 @@
 //! A batch of scripted environments, with the same rules of autoreset as Atari.
 
+use super::ProbeWorld;
 use super::script::{Ending, FAULT_STEP, Script};
-use super::{ProbeWorld, SIZE};
 use crate::turn::{Turn, check_seeds};
 use crate::{BatchEnv, EnvConfig, EnvError, EnvSpec, StepBatch};
 
@@ -24,12 +24,7 @@ impl ProbeBatch {
     pub(crate) fn new(world: ProbeWorld, config: &EnvConfig) -> Self {
         Self {
             world,
-            spec: EnvSpec {
-                n_envs: config.n_envs,
-                obs_shape: [1, SIZE, SIZE],
-                n_actions: world.n_actions(),
-                frame_skip: 1,
-            },
+            spec: config.spec(),
             life_loss_ends_return: config.protocol.life_loss_ends_return,
             turn: Turn::NeedsReset,
             scripts: Vec::new(),

@@ -23,6 +23,8 @@ pub(crate) use batch::ProbeBatch;
 
 /// Height and width of a probe's picture, in pixels.
 const SIZE: usize = 36;
+/// Channels, height, width of an observation.
+pub(crate) const OBS_SHAPE: [usize; 3] = [1, SIZE, SIZE];
 
 /// A scripted world. The table at the head of this module's file says what each is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,0 +1,62 @@
+//! What a resumed run goes on from.
+
+use std::fmt::Display;
+use std::path::Path;
+
+use anyhow::Result;
+use tch::Tensor;
+
+use crate::plan::Plan;
+use crate::request::RequestError;
+use crate::run::checkpoint::Checkpoint;
+use crate::run::checkpoint_meta::{CheckpointMeta, Identity, expect_identity};
+use crate::run::checkpoint_store::load_newest;
+use crate::run::folder::RunFolder;
+use crate::run::screen::Screen;
+
+/// What a resumed run goes on from.
+pub(crate) struct Restored {
+    /// The run folder, locked.
+    pub(crate) folder: RunFolder,
+    /// Counters and statistics.
+    pub(crate) meta: CheckpointMeta,
+    /// The agent's state.
+    pub(crate) tensors: Vec<(String, Tensor)>,
+}
+
+impl Restored {
+    /// Opens the run folder `dir` and reads its newest valid checkpoint; each that is passed over is named.
+    ///
+    /// # Errors
+    /// A [`RequestError`] if there is none, or if it is of another run than `plan`.
+    pub(crate) fn load(dir: &Path, plan: &Plan, screen: &Screen) -> Result<Self> {
+        let refused = |error: &dyn Display| RequestError::new(error.to_string());
+        let folder = RunFolder::open(dir).map_err(|error| refused(&error))?;
+        let loaded = load_newest::<CheckpointMeta>(&folder.checkpoints())
+            .map_err(|error| refused(&error))?;
+        for rejected in &loaded.rejected {
+            screen.warn(&rejected.to_string());
+        }
+        let Checkpoint { meta, tensors, .. } = loaded.checkpoint;
+        expect_identity(&meta.identity, &identity(plan))
+            .map_err(|error| refused(&format!("{}: {error}", loaded.path.display())))?;
+        Ok(Self {
+            folder,
+            meta,
+            tensors,
+        })
+    }
+}
+
+/// What a checkpoint must agree with.
+pub(crate) fn identity(plan: &Plan) -> Identity {
+    Identity::new([
+        ("agent", plan.agent.to_string()),
+        ("game", plan.game.clone()),
+        ("protocol", plan.protocol.to_string()),
+        ("seed", plan.seed.to_string()),
+        ("torso", plan.torso.kind.to_string()),
+        ("coordinate layers", plan.torso.coord_layers.to_string()),
+        ("coordinate radius", plan.torso.coord_radius.to_string()),
+    ])
+}
