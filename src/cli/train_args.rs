@@ -85,10 +85,10 @@ pub(crate) struct TrainArgs {
     #[command(flatten)]
     plan: PlanArgs,
 
-    /// The folder of all runs; a run goes to DIR/<game>/<agent>-<torso>/seed<k>-<time> [default: runs]
+    /// The folder of all runs; a run goes to DIR/GAME/AGENT-TORSO/seedK-TIME [default: runs]
     #[arg(long, value_name = "DIR", help_heading = WHERE)]
     runs: Option<PathBuf>,
-    /// Name of the run's own folder, in place of seed<k>-<time>
+    /// Name of the run's own folder, in place of seedK-TIME
     #[arg(long, value_name = "NAME", help_heading = WHERE)]
     name: Option<String>,
     /// Go on with the run in DIR; only --steps, --device, --serial and --quiet go with it

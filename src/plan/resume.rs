@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use rlrun_agents::a2c::Schedule;
+use toml::Value;
 
 use super::resolve;
-use super::{DeviceChoice, Machine, Plan};
+use super::{Asked, ConfigFile, DeviceChoice, Machine, Plan};
 use crate::config::{grouped, line_of};
 use crate::request::RequestError;
 
@@ -22,7 +23,7 @@ pub(crate) fn resume(
     device: Option<DeviceChoice>,
     machine: &Machine,
 ) -> Result<Plan, RequestError> {
-    let mut plan = read(dir)?;
+    let mut plan = read(dir, machine)?;
     if let Some(asked) = total_steps {
         extend(&mut plan, asked)?;
     }
@@ -39,17 +40,34 @@ pub(crate) fn resume(
     Ok(plan)
 }
 
-fn read(dir: &Path) -> Result<Plan, RequestError> {
+fn read(dir: &Path, machine: &Machine) -> Result<Plan, RequestError> {
     let path = dir.join("plan.toml");
     let text = std::fs::read_to_string(&path).map_err(|error| {
         let (dir, path) = (dir.display(), path.display());
         RequestError::new(format!("--resume {dir}: no run folder: {path}: {error}"))
     })?;
-    toml::from_str(&text).map_err(|error| {
+    let plan: Plan = toml::from_str(&text).map_err(|error| {
         let line = line_of(&text, error.span().map_or(0, |span| span.start));
         let (path, message) = (path.display(), error.message());
         RequestError::new(format!("{path}:{line}: {message}"))
-    })
+    })?;
+    check(dir, machine)?;
+    Ok(plan)
+}
+
+/// Holds the plan to what any configuration file is held to; it may have been edited, or come from another machine.
+fn check(dir: &Path, machine: &Machine) -> Result<(), RequestError> {
+    let anywhere = (
+        "--device",
+        "learner.device",
+        Value::String("cpu".to_owned()),
+    );
+    let asked = Asked {
+        file: Some(ConfigFile::read(&dir.join("plan.toml"))?),
+        flags: vec![anywhere],
+        ..Asked::default()
+    };
+    resolve(&asked, machine).map(drop)
 }
 
 fn extend(plan: &mut Plan, asked: u64) -> Result<(), RequestError> {
@@ -78,7 +96,7 @@ fn extend(plan: &mut Plan, asked: u64) -> Result<(), RequestError> {
 mod tests {
     use std::fs;
 
-    use super::super::{Asked, resolve};
+    use super::super::resolve;
     use super::*;
 
     fn machine() -> Machine {

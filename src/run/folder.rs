@@ -180,6 +180,21 @@ impl RunFolder {
         self.dir.join("episodes.csv")
     }
 
+    /// Begins a run again that goes on, perhaps further than planned: its plan is written anew, and it is not finished.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub(crate) fn reopen(&self, plan_toml: &str) -> Result<(), FolderError> {
+        self.write(PLAN, plan_toml.as_bytes())?;
+        let path = self.dir.join(SUMMARY);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(FolderError::Unwritable { path, source })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Writes the summary of a run that has reached its end, in place of an earlier one.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use rlrun_agents::a2c::{A2c, UpdateStats};
 
-use super::crew::Crew;
+use super::crew::{Crew, guarded};
 use super::games::FinishedGame;
 use super::worker::TimeSplit;
 use crate::plan::Plan;
@@ -57,7 +57,7 @@ impl Learner {
     /// If a thread of the crew failed or training has diverged. The agent is then as the last update left it.
     pub(crate) fn advance(&mut self, crew: &mut Crew) -> Result<Update> {
         let start = Instant::now();
-        let contributions = crew.advance(self.step)?;
+        let contributions = guarded(|| crew.advance(self.step))?;
         let rollout_time = start.elapsed();
 
         let start = Instant::now();
@@ -69,7 +69,8 @@ impl Learner {
             games.extend(contribution.games);
         }
         games.sort_by_key(|game| (game.step, game.env));
-        let stats = self.agent.apply(gradients, self.step, self.total_steps)?;
+        let (step, total_steps) = (self.step, self.total_steps);
+        let stats = guarded(|| Ok(self.agent.apply(gradients, step, total_steps)?))?;
         self.step += self.steps_per_update;
         self.time.add(own_time, rollout_time, start.elapsed());
         Ok(Update { stats, games })

@@ -20,7 +20,7 @@ use crate::plan::{FolderRequest, Plan, TrainRequest};
 use crate::request::RequestError;
 use crate::run::checkpoint::{Checkpoint, weights_sha256};
 use crate::run::checkpoint_meta::CheckpointMeta;
-use crate::run::checkpoint_store::{save, save_best};
+use crate::run::checkpoint_store::{SaveError, save, save_best};
 use crate::run::clock::RunClock;
 use crate::run::episode_stats::{BestMean, EpisodeStats, GameResult};
 use crate::run::episodes::{EpisodeLog, EpisodeRow};
@@ -55,13 +55,17 @@ pub(crate) fn run(request: &TrainRequest) -> Result<()> {
         teams,
         spec,
     } = prepare(plan, step, saved)?;
+    if stop.is_requested() {
+        Screen::new(verbosity).warn("stopped before the first frame; nothing was written");
+        return Ok(());
+    }
     let mut session = match (restored, &request.folder) {
         (Some(restored), _) => Session::resume(plan, spec, learner, restored, stop, verbosity)?,
         (None, FolderRequest::Create { runs_root, name }) => {
             let folder = create_folder(plan, runs_root, name.as_deref())?;
             let mut session = Session::create(plan, spec, learner, folder, stop, verbosity);
             // A run that is killed before its first interval is over can be resumed too.
-            session.save_checkpoint();
+            session.save_or_warn();
             session
         }
         (None, FolderRequest::Open { .. }) => unreachable!("an opened folder is restored above"),
@@ -119,6 +123,8 @@ struct Session<'a> {
     next_row: u64,
     last_checkpoint: Instant,
     best_is_due: bool,
+    /// Step of the newest checkpoint.
+    saved_step: Option<u64>,
 }
 
 impl<'a> Session<'a> {
@@ -149,6 +155,7 @@ impl<'a> Session<'a> {
             next_row: plan.run.log_interval_steps,
             last_checkpoint: Instant::now(),
             best_is_due: false,
+            saved_step: None,
             plan,
             spec,
             learner,
@@ -167,6 +174,9 @@ impl<'a> Session<'a> {
         verbosity: Verbosity,
     ) -> Result<Self> {
         let Restored { folder, meta, .. } = restored;
+        if meta.steps < plan.total_steps {
+            folder.reopen(&plan.to_toml())?;
+        }
         let progress = Progress::new(plan.total_steps, meta.steps, verbosity);
         progress.screen().say(&format!(
             "going on with {} at step {}",
@@ -187,6 +197,7 @@ impl<'a> Session<'a> {
             next_row: meta.steps + plan.run.log_interval_steps,
             last_checkpoint: Instant::now(),
             best_is_due: false,
+            saved_step: Some(meta.steps),
             plan,
             spec,
             learner,
@@ -212,7 +223,7 @@ impl<'a> Session<'a> {
                 self.write_row();
             }
             if self.last_checkpoint.elapsed() >= checkpoint_interval {
-                self.save_checkpoint();
+                self.save_or_warn();
             }
         }
         Ok(Ending::Finished)
@@ -269,7 +280,16 @@ impl<'a> Session<'a> {
     }
 
     /// Saves a checkpoint. A failure is a warning: the older ones are still there, and the next attempt may succeed.
-    fn save_checkpoint(&mut self) {
+    fn save_or_warn(&mut self) {
+        if let Err(error) = self.save_checkpoint() {
+            let screen = self.progress.screen();
+            screen.warn(&format!("{error}; training goes on"));
+        }
+    }
+
+    /// # Errors
+    /// If it could not be written whole.
+    fn save_checkpoint(&mut self) -> Result<(), SaveError> {
         self.last_checkpoint = Instant::now();
         self.flush();
         let dir = self.folder.checkpoints();
@@ -284,16 +304,13 @@ impl<'a> Session<'a> {
             },
             tensors: self.learner.agent().state(),
         };
-        let mut saved = save(&dir, &checkpoint, self.plan.run.checkpoints_kept).map(drop);
-        if saved.is_ok() && self.best_is_due {
-            saved = save_best(&dir, &checkpoint).map(drop);
-            self.best_is_due = saved.is_err();
+        save(&dir, &checkpoint, self.plan.run.checkpoints_kept)?;
+        self.saved_step = Some(self.learner.step());
+        if self.best_is_due {
+            save_best(&dir, &checkpoint)?;
+            self.best_is_due = false;
         }
-        if let Err(error) = saved {
-            self.progress
-                .screen()
-                .warn(&format!("{error}; training goes on"));
-        }
+        Ok(())
     }
 
     /// Saves what there is, and says how the run ended.
@@ -302,11 +319,17 @@ impl<'a> Session<'a> {
     /// Those of the training.
     fn close(mut self, ending: Result<Ending>) -> Result<()> {
         self.progress.finish();
-        self.save_checkpoint();
+        self.write_row();
+        let saved = self.save_checkpoint();
         let dir = self.folder.path().display().to_string();
         let how_to_resume = format!("go on with: rlrun --resume {dir}");
         match ending {
             Ok(Ending::Finished) => {
+                saved.with_context(|| {
+                    format!(
+                        "training reached its end, but the result is not saved; make room, then {how_to_resume}"
+                    )
+                })?;
                 let summary = self.summary(weights_sha256(&self.learner.agent().weights())?);
                 if let Err(error) = self.folder.write_summary(&summary) {
                     self.progress.screen().warn(&error.to_string());
@@ -315,17 +338,30 @@ impl<'a> Session<'a> {
                 Ok(())
             }
             Ok(Ending::Stopped) => {
+                if let Err(error) = saved {
+                    self.progress.screen().warn(&error.to_string());
+                }
                 self.progress.screen().warn(&format!(
-                    "stopped at step {}; {how_to_resume}",
-                    grouped(self.learner.step())
+                    "stopped at step {}, saved up to {}; {how_to_resume}",
+                    grouped(self.learner.step()),
+                    self.saved_up_to()
                 ));
                 Ok(())
             }
             Err(error) => Err(error.context(format!(
-                "the run failed at step {}; mend the cause, then {how_to_resume}",
-                grouped(self.learner.step())
+                "the run failed at step {}, saved up to {}; mend the cause, then {how_to_resume}",
+                grouped(self.learner.step()),
+                self.saved_up_to()
             ))),
         }
+    }
+
+    /// The step of the newest checkpoint, for a message.
+    fn saved_up_to(&self) -> String {
+        self.saved_step.map_or_else(
+            || "nothing".to_owned(),
+            |step| format!("step {}", grouped(step)),
+        )
     }
 
     fn summary(&self, weights_sha256: String) -> Summary<'_> {

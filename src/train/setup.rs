@@ -34,6 +34,8 @@ pub(crate) struct Parts {
 /// # Errors
 /// A [`RequestError`] if the game, Python or its packages are not to be had, or if the saved state does not fit.
 pub(crate) fn prepare(plan: &Plan, step: u64, saved: Option<&[(String, Tensor)]>) -> Result<Parts> {
+    // One thread everywhere, also for the factorisations behind the initial weights: their rounding depends on it.
+    tch::set_num_threads(1);
     let refused = |error: &dyn std::error::Error| RequestError::new(error.to_string());
     let config = EnvConfig {
         world: World::resolve(&plan.game).map_err(|error| refused(&error))?,

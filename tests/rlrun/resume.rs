@@ -106,7 +106,7 @@ fn game_steps(here: &Workplace) -> Vec<u64> {
 fn sigterm_stops_within_3_seconds_with_a_checkpoint_and_says_how_to_go_on() {
     let here = Workplace::new();
     let child = begin(&here, TRAIN);
-    wait_until("the first checkpoint", || !checkpoints(&here).is_empty());
+    wait_until("a second checkpoint", || checkpoints(&here).len() >= 2);
     let start = Instant::now();
     signal(&child, "-TERM");
     let ended = Ended::from(child.wait_with_output().expect("it ends"));
@@ -120,6 +120,10 @@ fn sigterm_stops_within_3_seconds_with_a_checkpoint_and_says_how_to_go_on() {
         ended.stderr.contains(&format!("--resume {RUN}")),
         "{ended:?}"
     );
+    let newest = step_of(checkpoints(&here).last().expect("a checkpoint"));
+    let said = ended.stderr.replace('_', "");
+    let expected = format!("stopped at step {newest}, saved up to step {newest}");
+    assert!(said.contains(&expected), "{ended:?}");
 }
 
 #[test]
@@ -160,6 +164,34 @@ fn a_finished_run_that_is_resumed_says_so_and_changes_nothing() {
     };
     assert_eq!(hash(&first), hash(&again));
     assert!(hash(&first).is_some());
+}
+
+#[test]
+fn a_run_that_is_made_longer_keeps_its_new_end() {
+    let here = Workplace::new();
+    let first = here.rlrun("--game probe:lives --steps 4k --name r --quiet");
+    assert_eq!(first.status, Some(0), "{first:?}");
+    let child = begin(&here, &format!("--resume {RUN} --steps 10M --quiet"));
+    let summary = here.path().join(RUN).join("summary.json");
+    wait_until("the run begins again", || !summary.exists());
+    signal(&child, "-TERM");
+    let ended = Ended::from(child.wait_with_output().expect("it ends"));
+    assert_eq!(ended.status, Some(0), "{ended:?}");
+    let plan = fs::read_to_string(here.path().join(RUN).join("plan.toml")).expect("a plan");
+    assert!(plan.contains("total_steps = 10000000"), "{plan}");
+}
+
+#[test]
+fn an_edited_plan_is_held_to_what_a_configuration_is() {
+    let here = Workplace::new();
+    let first = here.rlrun("--game probe:lives --steps 4k --name r --quiet");
+    assert_eq!(first.status, Some(0), "{first:?}");
+    let path = here.path().join(RUN).join("plan.toml");
+    let plan = fs::read_to_string(&path).expect("a plan");
+    fs::write(&path, plan.replace("n_groups = 2", "n_groups = 0")).expect("it is writable");
+    let ended = here.rlrun(&format!("--resume {RUN} --quiet"));
+    assert_eq!(ended.status, Some(2), "{ended:?}");
+    assert!(ended.stderr.contains("env.n_groups = 0"), "{ended:?}");
 }
 
 #[test]
