@@ -3,7 +3,7 @@
 //! ```text
 //!  worker                                    actor g
 //!  order(g, actions, buffers) --bounded(1)--> send(actions); recv(buffers)
-//!  next() <----------------- one channel ---- Stepped(g, buffers) | Failed(g, cause)
+//!  next() <----------------- one channel ---- the buffers, or what went wrong
 //! ```
 //!
 //! One order per group is out at a time, so no channel ever blocks a sender. The buffers travel back and forth and are

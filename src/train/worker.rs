@@ -1,6 +1,6 @@
 //! A worker: drives its groups of environments through a rollout, then computes what they add to the gradient.
 //!
-//! With one group, a worker and its emulator take turns on a core, and there is a worker for every core:
+//! With one group, a worker and its emulator take turns on a core; with as many workers as cores all are busy:
 //!
 //! ```text
 //!  worker 0   |act|env |act|env |act|env | ... |value| gradient |wait| update |
