@@ -224,7 +224,112 @@ fn copy_out(tensor: &Tensor, target: &mut Vec<f32>) {
 
 #[cfg(test)]
 mod tests {
+    use rlrun_nn::{CoordLayers, TorsoConfig, TorsoKind};
+
+    use super::super::{A2c, Schedule};
     use super::*;
+
+    const TASK: Task = Task {
+        obs_shape: [1, 36, 36],
+        n_actions: 3,
+        clip_rewards: true,
+    };
+
+    fn agent(kind: TorsoKind, seed: u64) -> A2c {
+        let config = A2cConfig {
+            rollout_steps: 2,
+            discount: 0.9,
+            learning_rate: 1e-3,
+            learning_rate_schedule: Schedule::Constant,
+            entropy_coef: 0.01,
+            value_coef: 0.25,
+            max_grad_norm: 0.5,
+            rmsprop_decay: 0.99,
+            rmsprop_epsilon: 1e-5,
+        };
+        let torso = TorsoConfig {
+            kind,
+            coord_layers: CoordLayers::First,
+            coord_radius: false,
+        };
+        A2c::new(config, &torso, TASK, Device::Cpu, seed).unwrap()
+    }
+
+    /// Two steps of environments `envs` of a batch in which no two pictures, actions or rewards follow the same pattern.
+    fn rollout(envs: std::ops::Range<usize>) -> Rollout {
+        let mut rollout = Rollout::new(2, envs.len(), 36 * 36);
+        for t in 0..2 {
+            for (b, env) in envs.clone().enumerate() {
+                let entry = t * envs.len() + b;
+                let pixels = rollout.obs[entry * 1296..(entry + 1) * 1296].iter_mut();
+                for (place, pixel) in pixels.enumerate() {
+                    *pixel = u8::try_from((place * (env + 3) + 91 * t) % 251).unwrap();
+                }
+                rollout.action[entry] = i64::try_from((env + t) % 3).unwrap();
+                rollout.reward[entry] = if env % 2 == 0 { 10.0 } else { -1.0 };
+                rollout.terminated[entry] = t == 0 && env == 1;
+            }
+        }
+        rollout.bootstrap.fill(0.5);
+        rollout
+    }
+
+    #[test]
+    fn the_gradients_of_shares_add_up_to_that_of_the_batch() {
+        for kind in [TorsoKind::Conv, TorsoKind::CoordConv] {
+            let agent = agent(kind, 1);
+            let gradient = |envs| agent.replica().gradient(&rollout(envs), 8);
+            let whole = gradient(0..4);
+            let sum = ShareGradient::sum(vec![gradient(0..1), gradient(1..4)]);
+            for (whole, sum) in whole.grads.iter().zip(&sum.grads) {
+                let scale = whole.abs().max().double_value(&[]).max(1e-6);
+                let difference = (whole - sum).abs().max().double_value(&[]);
+                assert!(difference < 1e-4 * scale, "{difference} of {scale}");
+            }
+            let difference = whole.terms.explained_variance() - sum.terms.explained_variance();
+            assert!(difference.abs() < 1e-4, "{difference}");
+        }
+    }
+
+    #[test]
+    fn a_restored_agent_goes_on_as_the_one_that_was_saved() {
+        let mut saved = agent(TorsoKind::CoordConv, 1);
+        let update = |agent: &mut A2c| {
+            let gradient = agent.replica().gradient(&rollout(0..4), 8);
+            agent.apply(vec![gradient], 0, 8).unwrap();
+        };
+        update(&mut saved);
+        let state: Vec<(String, Tensor)> = saved
+            .state()
+            .into_iter()
+            .map(|(name, tensor)| (name, tensor.copy()))
+            .collect();
+        let mut restored = agent(TorsoKind::CoordConv, 2);
+        restored.load_state(&state).unwrap();
+        update(&mut saved);
+        update(&mut restored);
+        for ((name, expected), (_, got)) in saved.state().iter().zip(restored.state()) {
+            assert_eq!(*expected, got, "{name}");
+        }
+    }
+
+    #[test]
+    fn each_truncated_return_goes_on_from_its_own_final_observation() {
+        let mut replica = agent(TorsoKind::Conv, 1).replica();
+        let mut batch = rollout(0..4);
+        let picture = |shade: u8| vec![shade; 1296];
+        // In the order in which groups may report: the later entry first.
+        batch.final_obs = vec![(6, picture(200)), (3, picture(40))];
+        batch.truncated[6] = true;
+        batch.truncated[3] = true;
+        replica.compute_returns(&batch);
+        for (entry, shade) in [(6, 200), (3, 40)] {
+            let mut value = Vec::new();
+            replica.values(&picture(shade), &mut value);
+            let expected = learned(batch.reward[entry], true) + 0.9 * value[0];
+            assert!((replica.scratch.returns[entry] - expected).abs() < 1e-5);
+        }
+    }
 
     #[test]
     fn rewards_are_clipped_to_their_sign_if_at_all() {
