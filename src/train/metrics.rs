@@ -31,7 +31,7 @@ use crate::run::scalars::Scalars;
 /// Means over the updates since the last row.
 #[derive(Debug, Default)]
 pub(crate) struct UpdateMeans {
-    n: f64,
+    n_updates: u32,
     policy_loss: f64,
     value_loss: f64,
     entropy: f64,
@@ -42,9 +42,14 @@ pub(crate) struct UpdateMeans {
 }
 
 impl UpdateMeans {
+    /// Whether there was no update.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.n_updates == 0
+    }
+
     /// Takes in an update.
     pub(crate) fn add(&mut self, stats: &UpdateStats) {
-        self.n += 1.0;
+        self.n_updates += 1;
         self.policy_loss += stats.policy_loss;
         self.value_loss += stats.value_loss;
         self.entropy += stats.entropy;
@@ -96,11 +101,12 @@ impl Row<'_> {
             add(&format!("time/{name}_fraction"), part.as_secs_f64() / total);
         }
         let means = self.means;
-        if means.n > 0.0 {
-            add("train/policy_loss", means.policy_loss / means.n);
-            add("train/value_loss", means.value_loss / means.n);
-            add("train/entropy", means.entropy / means.n);
-            add("train/grad_norm", means.grad_norm / means.n);
+        if !means.is_empty() {
+            let n = f64::from(means.n_updates);
+            add("train/policy_loss", means.policy_loss / n);
+            add("train/value_loss", means.value_loss / n);
+            add("train/entropy", means.entropy / n);
+            add("train/grad_norm", means.grad_norm / n);
             add("train/learning_rate", means.learning_rate);
         }
         if means.n_explained > 0.0 {

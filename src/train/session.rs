@@ -319,7 +319,9 @@ impl<'a> Session<'a> {
     /// Those of the training.
     fn close(mut self, ending: Result<Ending>) -> Result<()> {
         self.progress.finish();
-        self.write_row();
+        if !self.means.is_empty() {
+            self.write_row();
+        }
         let saved = self.save_checkpoint();
         let dir = self.folder.path().display().to_string();
         let how_to_resume = format!("go on with: rlrun --resume {dir}");
