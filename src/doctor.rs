@@ -11,6 +11,11 @@ use serde::Serialize;
 use crate::config::{Layers, grouped};
 use crate::plan::{Machine, memory_bytes};
 
+/// The version of the libtorch that is loaded, if a file beside it tells.
+pub(crate) fn libtorch_version() -> Option<String> {
+    torch::loaded().map(|libtorch| libtorch.version)
+}
+
 /// The command that sets everything up.
 const BOOTSTRAP: &str = "scripts/bootstrap";
 /// What a run's checkpoints and logs fit in, with room to spare.

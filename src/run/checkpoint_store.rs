@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! checkpoints/step-000000012345.safetensors   named by the agent steps of the run
-//! checkpoints/best.safetensors                the best mean score of 100 games so far; never pruned
+//! checkpoints/best.safetensors                the first one after the best mean score of 100 games; never pruned
 //! ```
 //!
 //! A save that fails (full disk) leaves all older checkpoints. Pruning counts only what it has verified, so that a

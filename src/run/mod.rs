@@ -8,7 +8,7 @@
 //!   episodes.csv                 one row per finished game
 //!   events.out.tfevents.*        the scalars, for TensorBoard; one file per start of the run
 //!   checkpoints/step-*.safetensors   the last K, newest valid one wins
-//!   checkpoints/best.safetensors     the one with the best mean score so far
+//!   checkpoints/best.safetensors     the first one saved after the best mean score so far
 //!   summary.json                 written when the run has reached its end
 //! ```
 //!

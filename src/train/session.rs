@@ -16,6 +16,7 @@ use super::setup::{Parts, prepare};
 use super::summary::Summary;
 use crate::cli;
 use crate::config::grouped;
+use crate::doctor;
 use crate::plan::{FolderRequest, Plan, TrainRequest};
 use crate::request::RequestError;
 use crate::run::checkpoint::{Checkpoint, weights_sha256};
@@ -85,7 +86,9 @@ enum Ending {
 
 fn create_folder(plan: &Plan, runs_root: &Path, name: Option<&str>) -> Result<RunFolder> {
     let found = python::versions()?;
+    let libtorch = doctor::libtorch_version().unwrap_or_else(|| "unknown".to_owned());
     let versions = BTreeMap::from([
+        ("libtorch".to_owned(), libtorch),
         ("rlrun".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         ("python".to_owned(), found.python),
         ("ale-py".to_owned(), found.ale_py),

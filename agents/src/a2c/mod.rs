@@ -72,7 +72,7 @@ pub enum A2cError {
     Network(#[from] NnError),
     /// The gradient is infinite or not a number; the weights are those of before the update.
     #[error(
-        "the gradient at step {step} is not finite (norm {norm}): training has diverged; try a smaller a2c.learning_rate"
+        "the gradient at step {step} is not finite (norm {norm}): training has diverged; start anew with a smaller a2c.learning_rate"
     )]
     Diverged {
         /// Steps taken before the update.
