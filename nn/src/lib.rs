@@ -49,7 +49,7 @@ mod pixels;
 mod slices;
 pub mod torso;
 mod torso_config;
-mod vectors;
+pub mod vectors;
 
 pub use actor_critic::ActorCritic;
 pub use conv::{Conv2d, ConvSpec};
