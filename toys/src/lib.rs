@@ -2,3 +2,4 @@
 //! Solution", arXiv 1807.03247) beside the reinforcement learning: what a convolution cannot learn, and `CoordConv` can.
 
 pub mod not_so_clevr;
+pub mod pictures;
