@@ -1,6 +1,6 @@
 //! The figures of Liu et al. 2018 (figures 2 and 4 to 6), drawn from data as SVG and as PNG.
 //!
-//! Each figure is drawn by one function for both formats, on a [`canvas`] measured in pixels. Pictures need no font of the
+//! Each figure is drawn by one function for both formats, on a canvas measured in pixels. Pictures need no font of the
 //! machine, and the same data give the same bytes. Values that are not finite are left out; a figure without data says
 //! "no runs".
 
