@@ -4,3 +4,4 @@
 pub mod not_so_clevr;
 pub mod pixel_mlp;
 pub mod task;
+pub mod pictures;
