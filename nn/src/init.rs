@@ -1,5 +1,6 @@
-//! Orthogonal initialisation (Saxe et al. 2014) with the gains of `OpenAI` Baselines' A2C: sqrt 2 for convolutions and the
-//! fully connected layer, [`POLICY_GAIN`] and [`VALUE_GAIN`] for the heads, biases 0.
+//! Initial weights. Orthogonal (Saxe et al. 2014) with the gains of `OpenAI` Baselines' A2C: sqrt 2 for convolutions and the
+//! fully connected layer, [`POLICY_GAIN`] and [`VALUE_GAIN`] for the heads, biases 0. And [`he_normal`] (He et al. 2015) as
+//! Keras draws it.
 
 use rand::Rng;
 use rand_distr::{Distribution as _, StandardNormal};
@@ -11,6 +12,10 @@ pub const RELU_GAIN: f64 = std::f64::consts::SQRT_2;
 pub const POLICY_GAIN: f64 = 0.01;
 /// The gain of the value head.
 pub const VALUE_GAIN: f64 = 1.0;
+/// The standard deviation of a standard normal number, given that it is within [`TRUNCATION`].
+const TRUNCATED_STD: f64 = 0.879_625_661_034_239_8;
+/// Where [`he_normal`] cuts the normal distribution off, standard deviations of the uncut one.
+const TRUNCATION: f64 = 2.0;
 
 /// A weight whose matrix `[shape[0], rest]` has orthogonal rows of length `gain` (orthogonal columns, if it has more rows
 /// than columns).
@@ -41,6 +46,33 @@ pub fn orthogonal(shape: &[i64], gain: f64, rng: &mut impl Rng) -> Tensor {
     (matrix * gain)
         .to_kind(Kind::Float)
         .contiguous()
+        .view(shape)
+}
+
+/// Keras' `he_normal`: a normal distribution whose numbers beyond two standard deviations are drawn again, widened so that
+/// the variance of what is left is `2 / fan_in`. `fan_in` is the number of inputs that one output sums over, as Keras counts
+/// it: `in * k * k` for a convolution.
+///
+/// # Shapes
+/// `shape`, f32 on the CPU.
+///
+/// # Panics
+/// If a size or `fan_in` is not positive.
+pub fn he_normal(shape: &[i64], fan_in: i64, rng: &mut impl Rng) -> Tensor {
+    assert!(
+        fan_in > 0 && shape.iter().all(|&n| n > 0),
+        "he_normal weights need positive sizes, got {shape:?} with a fan-in of {fan_in}"
+    );
+    let n_weights = usize::try_from(shape.iter().product::<i64>()).expect("positive sizes");
+    let normal: Vec<f64> = StandardNormal
+        .sample_iter(rng)
+        .filter(|x: &f64| x.abs() <= TRUNCATION)
+        .take(n_weights)
+        .collect();
+    let fan_in = f64::from(u32::try_from(fan_in).expect("fewer inputs than 2^32"));
+    let std = (2.0 / fan_in).sqrt() / TRUNCATED_STD;
+    (Tensor::from_slice(&normal) * std)
+        .to_kind(Kind::Float)
         .view(shape)
 }
 
@@ -92,5 +124,27 @@ mod tests {
             .filter(|_| orthogonal(&[3, 3], 1.0, &mut rng).double_value(&[0, 0]) > 0.0)
             .count();
         assert!((70..130).contains(&n_positive), "{n_positive} of 200");
+    }
+    #[test]
+    fn he_normal_has_the_variance_asked_for_and_no_tails() {
+        let weight = he_normal(&[40, 25, 10, 10], 50, &mut ChaCha8Rng::seed_from_u64(7));
+        assert_eq!(weight.size(), [40, 25, 10, 10]);
+        let weight = weight.to_kind(Kind::Double);
+        let std = weight.std(true).double_value(&[]);
+        let mean = weight.mean(Kind::Double).double_value(&[]);
+        let greatest = weight.abs().max().double_value(&[]);
+        assert!((std / 0.2 - 1.0).abs() < 0.01, "std {std}");
+        assert!(mean.abs() < 0.003, "mean {mean}");
+        let cut = TRUNCATION * 0.2 / TRUNCATED_STD;
+        assert!(
+            greatest <= cut + 1e-7 && greatest > 0.99 * cut,
+            "{greatest}"
+        );
+    }
+
+    #[test]
+    #[should_panic(expected = "need positive sizes, got [2, 0] with a fan-in of 3")]
+    fn he_normal_refuses_empty_weights() {
+        let _ = he_normal(&[2, 0], 3, &mut ChaCha8Rng::seed_from_u64(1));
     }
 }
