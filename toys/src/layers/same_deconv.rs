@@ -2,30 +2,27 @@
 //! The full result, `2n + k - 2` rows, loses `(k - 2) / 2` rows, rounded down, at the start and the rest at the end.
 //!
 //! # How it is computed
-//! Each input pixel stands for a block of 2x2 output pixels. A block depends on few input pixels, `taps` in each direction
-//! (1, 2, 3, 3 for the kernels 2 to 5), always the same way: the four pixels of the blocks are the channels of an ordinary
-//! convolution. In one direction, for the kernel 3 and its taps `w0 w1 w2`:
+//! libtorch crops an odd number of rows with the greater part at the start, the wrong way round. But what it computes is right
+//! for an image turned by half a circle, with the kernel turned too. [`SameDeconv2d::turned`] works on turned images, so that
+//! a stack of layers turns its first image and its last one only. (Cropping the full result instead takes twice the time in
+//! `DeconvPainter`, for what is cropped is then copied.)
 //!
-//! ```text
-//! input       x[i-1]      x[i]               even pixel: w2 x[i-1] + w0 x[i]
-//! block i     [2i, 2i+1]                     odd pixel:   0 x[i-1] + w1 x[i]
-//! ```
-//!
-//! The zeros cost work (16/9 of the products for the kernel 3, 9/4 for 4), but libtorch's convolution is so much faster than
-//! its transposed one that they pay; see [`DeconvPainter`](crate::nets::DeconvPainter) for the numbers.
+//! With the kernel 2 the blocks of 2x2 pixels that come from two input pixels do not overlap, and all of them together are one
+//! matrix product, [`SameDeconv2d::blocks`].
 
 use rand::Rng;
-use rlrun_nn::Params;
 use rlrun_nn::init::he_normal;
+use rlrun_nn::{Params, memory_order};
 use tch::{Device, Kind, Tensor};
+
+/// The kernel whose blocks do not overlap.
+const BLOCK: i64 = 2;
 
 /// A transposed convolution of stride 2, with bias.
 #[derive(Debug)]
 pub struct SameDeconv2d {
-    weight: Tensor, // [in, out, k, k], in memory [k, k, out, in]
+    weight: Tensor, // [in, out, k, k]; in memory [k, k, out, in] for blocks, else channels-last
     bias: Tensor,   // [out]
-    in_channels: i64,
-    out_channels: i64,
     kernel: i64,
 }
 
@@ -46,89 +43,61 @@ impl SameDeconv2d {
             (2..=5).contains(&kernel),
             "a transposed convolution's kernel must be 2 to 5, got {kernel}"
         );
-        let (in_channels, out_channels) = channels;
-        let shape = [kernel, kernel, out_channels, in_channels];
-        let weight = he_normal(&shape, out_channels * kernel * kernel, rng);
-        let bias = Tensor::zeros([out_channels], (Kind::Float, Device::Cpu));
+        let (n_in, n_out) = channels;
+        let shape = [n_in, n_out, kernel, kernel];
+        let weight = he_normal(&shape, n_out * kernel * kernel, rng);
+        let weight = if kernel == BLOCK {
+            weight
+                .permute([2, 3, 1, 0])
+                .contiguous()
+                .permute([3, 2, 0, 1])
+        } else {
+            memory_order(&weight, params.device())
+        };
+        let bias = Tensor::zeros([n_out], (Kind::Float, Device::Cpu));
         Self {
-            weight: params.add(format!("{name}.weight"), weight.permute([3, 2, 0, 1])),
+            weight: params.add(format!("{name}.weight"), weight),
             bias: params.add(format!("{name}.bias"), bias),
-            in_channels,
-            out_channels,
             kernel,
         }
     }
 
     /// # Shapes
-    /// `[B, in, H, W] -> [B, out, 2H, 2W]`, channels-last.
+    /// `[B, in, H, W] -> [B, out, 2H, 2W]`
+    pub fn forward(&self, x: &Tensor) -> Tensor {
+        self.turned(&x.flip([2, 3])).flip([2, 3])
+    }
+
+    /// The layer for images turned by half a circle: `turned(turn(x)) = turn(forward(x))`.
+    ///
+    /// # Shapes
+    /// `[B, in, H, W] -> [B, out, 2H, 2W]`; the result's memory is channels-last if the input's is.
+    pub fn turned(&self, x: &Tensor) -> Tensor {
+        x.conv_transpose2d(
+            &self.weight.flip([2, 3]),
+            Some(&self.bias),
+            [2, 2],
+            [(self.kernel - 1) / 2; 2], // rows cropped at the start
+            [self.kernel % 2; 2],       // and so many fewer at the end
+            1,
+            [1, 1],
+        )
+    }
+
+    /// With the kernel 2, the 2x2 pixels that each input pixel gives, not yet in their places: the upper left, upper right,
+    /// lower left and lower right one, all channels of each.
+    ///
+    /// # Shapes
+    /// `[B, in, H, W] -> [B, 4 * out, H, W]`; the result's memory is channels-last if the input's is.
     ///
     /// # Panics
-    /// If `x` has another shape.
-    pub fn forward(&self, x: &Tensor) -> Tensor {
-        let (_, _, height, width) = x.size4().expect("a convolution's input has four axes");
-        let n_out = self.out_channels;
-        self.blocks(x)
-            .permute([0, 2, 3, 1])
-            .reshape([-1, height, width, 2, 2, n_out])
-            .permute([0, 1, 3, 2, 4, 5]) // [B, H, 2, W, 2, out]
-            .reshape([-1, 2 * height, 2 * width, n_out])
-            .permute([0, 3, 1, 2])
-    }
-
-    /// The blocks of 2x2 pixels, not yet in their places: for each input pixel the upper left, upper right, lower left and
-    /// lower right pixel, all channels of each.
-    ///
-    /// # Shapes
-    /// `[B, in, H, W] -> [B, 4 * out, H, W]`, channels-last if `x` is.
+    /// If the kernel is another.
     pub fn blocks(&self, x: &Tensor) -> Tensor {
-        let bias = self.bias.repeat([4]);
-        let weight = self.block_weight();
-        let conv = |x: &Tensor, padding: i64| {
-            x.conv2d(&weight, Some(&bias), [1, 1], [padding; 2], [1, 1], 1)
-        };
-        match self.kernel {
-            2 => conv(x, 0),
-            3 => conv(&x.constant_pad_nd([1, 0, 1, 0]), 0),
-            _ => conv(x, 1),
-        }
-    }
-
-    /// The weight of the convolution that gives the blocks: each direction's taps in pairs, one for the even and one for the
-    /// odd pixel, the last pair first.
-    ///
-    /// # Shapes
-    /// `[4 * out, in, taps, taps]`, channels-last.
-    fn block_weight(&self) -> Tensor {
-        let weight = self.weight.permute([2, 3, 1, 0]); // [k, k, out, in], as it lies
-        let taps = self.n_taps();
-        let before = self.crop();
-        let after = 2 * taps - self.kernel - before;
-        let paired = if (before, after) == (0, 0) {
-            weight
-        } else {
-            weight.constant_pad_nd([0, 0, 0, 0, before, after, before, after])
-        };
-        let (n_in, n_out) = (self.in_channels, self.out_channels);
-        paired
-            .view([taps, 2, taps, 2, n_out, n_in])
-            .flip([0, 2])
-            .permute([1, 3, 4, 0, 2, 5]) // [2, 2, out, taps, taps, in]
-            .reshape([4 * n_out, taps, taps, n_in])
-            .permute([0, 3, 1, 2])
-    }
-
-    /// Input pixels, in each direction, that a block depends on.
-    const fn n_taps(&self) -> i64 {
-        match self.kernel {
-            2 => 1,
-            3 => 2,
-            _ => 3,
-        }
-    }
-
-    /// The rows that the full result loses at the start, and the zeros before the first pair of taps.
-    const fn crop(&self) -> i64 {
-        (self.kernel - 2) / 2
+        assert_eq!(self.kernel, BLOCK, "the blocks of other kernels overlap");
+        let n_in = self.weight.size()[0];
+        let weight = self.weight.permute([2, 3, 1, 0]).reshape([-1, n_in, 1, 1]); // [4 * out, in, 1, 1]
+        let bias = self.bias.repeat([BLOCK * BLOCK]);
+        x.conv2d(&weight, Some(&bias), [1, 1], [0, 0], [1, 1], 1)
     }
 }
 
@@ -151,6 +120,7 @@ mod tests {
     /// The definition: libtorch's transposed convolution, cropped.
     fn cropped(layer: &SameDeconv2d, x: &Tensor) -> Tensor {
         let (_, _, height, width) = x.size4().unwrap();
+        let crop = (layer.kernel - 2) / 2;
         let full = x.conv_transpose2d(
             &layer.weight,
             Some(&layer.bias),
@@ -160,12 +130,11 @@ mod tests {
             1,
             [1, 1],
         );
-        full.narrow(2, layer.crop(), 2 * height)
-            .narrow(3, layer.crop(), 2 * width)
+        full.narrow(2, crop, 2 * height).narrow(3, crop, 2 * width)
     }
 
     #[test]
-    fn blocks_and_the_transposed_convolution_agree_in_value_and_gradient() {
+    fn turning_and_cropping_agree_in_value_and_gradient() {
         for kernel in 2..=5 {
             for (height, width) in [(1, 1), (1, 3), (4, 5)] {
                 let (params, layer) = layer(kernel, (3, 5));
@@ -191,6 +160,16 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn blocks_put_into_place_are_the_transposed_convolution() {
+        let (_, layer) = layer(2, (3, 5));
+        let x = (Tensor::arange(2 * 3 * 4 * 6, (Kind::Float, Device::Cpu)) * 0.7).sin();
+        let x = x.view([2, 3, 4, 6]);
+        let blocks = layer.blocks(&x).view([2, 2, 2, 5, 4, 6]); // [B, row, column, out, H, W]
+        let placed = blocks.permute([0, 3, 4, 1, 5, 2]).reshape([2, 5, 8, 12]);
+        assert!(placed.allclose(&layer.forward(&x), 1e-5, 1e-5, false));
     }
 
     #[test]

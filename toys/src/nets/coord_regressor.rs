@@ -237,14 +237,4 @@ mod tests {
         });
         assert!(covered);
     }
-
-    #[test]
-    fn gradients_lie_as_their_parameters() {
-        let (params, net) = build(1);
-        let loss = net.forward(&locations()).square().sum(Kind::Float);
-        let grads = Tensor::run_backward(&[loss], &params.tensors(), false, false);
-        for ((name, param), grad) in params.iter().zip(&grads) {
-            assert_eq!(grad.stride(), param.stride(), "{name}");
-        }
-    }
 }
