@@ -110,7 +110,7 @@ impl Conv2d {
 
 /// The same tensor in the memory order that convolutions on `device` are fastest with: channels-last (`[N, H, W, C]` behind
 /// the shape `[N, C, H, W]`) on the CPU, where libtorch would otherwise reorder the weights at every call.
-pub(crate) fn memory_order(x: &Tensor, device: Device) -> Tensor {
+pub fn memory_order(x: &Tensor, device: Device) -> Tensor {
     if device != Device::Cpu {
         return x.contiguous();
     }

@@ -6,7 +6,9 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
-use crate::optim::{Adam, AdamConfig, RmsPropTf, RmsPropTfConfig, clip_by_global_norm};
+use crate::optim::{
+    Adam, AdamConfig, EpsilonForm, RmsPropTf, RmsPropTfConfig, clip_by_global_norm,
+};
 use crate::{CoordLayers, NatureTorso, Params, TorsoConfig, TorsoKind};
 
 const OBS_SHAPE: [i64; 4] = [2, 2, 44, 52];
@@ -179,20 +181,37 @@ fn five_steps_of_rms_prop_in_tensorflows_form() {
     }
 }
 
+fn check_adam(name: &str, config: AdamConfig) {
+    let golden = &golden(include_str!("../tests/golden/optim.json"))[name];
+    let params = optim_params();
+    let mut optimizer = Adam::new(config, &params);
+    for (step, golden) in (0..).zip(golden.as_array().unwrap()) {
+        optimizer.step(&params, &[optim_grad(step)], 0.05);
+        assert_close(&params.tensors()[0], &golden["weight"], 1e-6, name);
+    }
+}
+
 #[test]
 fn five_steps_of_pytorchs_adam() {
-    let golden = &golden(include_str!("../tests/golden/optim.json"))["adam"];
-    let params = optim_params();
     let config = AdamConfig {
         beta1: 0.9,
         beta2: 0.999,
         epsilon: 1e-8,
+        epsilon_form: EpsilonForm::AfterCorrection,
     };
-    let mut optimizer = Adam::new(config, &params);
-    for (step, golden) in (0..).zip(golden.as_array().unwrap()) {
-        optimizer.step(&params, &[optim_grad(step)], 0.05);
-        assert_close(&params.tensors()[0], &golden["weight"], 1e-6, "weight");
-    }
+    check_adam("adam", config);
+}
+
+/// With an epsilon so large that the other form would fail.
+#[test]
+fn five_steps_of_tensorflows_adam() {
+    let config = AdamConfig {
+        beta1: 0.9,
+        beta2: 0.99,
+        epsilon: 0.1,
+        epsilon_form: EpsilonForm::BeforeCorrection,
+    };
+    check_adam("adam_tf", config);
 }
 
 /// `PyTorch` divides by the norm plus 1e-6, this crate by the norm.

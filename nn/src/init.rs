@@ -145,6 +145,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "need positive sizes, got [2, 0] with a fan-in of 3")]
     fn he_normal_refuses_empty_weights() {
-        he_normal(&[2, 0], 3, &mut ChaCha8Rng::seed_from_u64(1));
+        let _ = he_normal(&[2, 0], 3, &mut ChaCha8Rng::seed_from_u64(1));
     }
 }

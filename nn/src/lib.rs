@@ -52,7 +52,7 @@ mod torso_config;
 pub mod vectors;
 
 pub use actor_critic::ActorCritic;
-pub use conv::{Conv2d, ConvSpec};
+pub use conv::{Conv2d, ConvSpec, memory_order};
 pub use coordconv::CoordConv2d;
 pub use coords::coord_channels;
 pub use error::NnError;

@@ -1,13 +1,14 @@
-//! Adam (Kingma and Ba 2015, algorithm 1), in the form of the paper and of `PyTorch`: epsilon is added to the corrected
-//! root.
+//! Adam (Kingma and Ba 2015), in both of the paper's forms, which [`EpsilonForm`] tells apart:
 //!
 //! ```text
 //! m <- beta1 * m + (1 - beta1) * g            m, v start at 0
 //! v <- beta2 * v + (1 - beta2) * g^2
-//! w <- w - lr / (1 - beta1^t) * m / (sqrt(v / (1 - beta2^t)) + epsilon)
+//! w <- w - lr / (1 - beta1^t) * m / (sqrt(v / (1 - beta2^t)) + epsilon)           AfterCorrection
+//! w <- w - lr * sqrt(1 - beta2^t) / (1 - beta1^t) * m / (sqrt(v) + epsilon)       BeforeCorrection
 //! ```
 //!
-//! `TensorFlow` 1's adds epsilon before the correction ("epsilon hat"); the two differ in the first updates only.
+//! The second is the first with epsilon divided by `sqrt(1 - beta2^t)`, and is computed so: the two differ in the first
+//! updates, and where the gradient is as small as epsilon.
 
 use tch::{Kind, Tensor};
 
@@ -25,6 +26,17 @@ pub struct AdamConfig {
     pub beta2: f64,
     /// What is added to the root.
     pub epsilon: f64,
+    /// To which root it is added.
+    pub epsilon_form: EpsilonForm,
+}
+
+/// Where epsilon is added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EpsilonForm {
+    /// To the corrected root: algorithm 1 of the paper, and `PyTorch`.
+    AfterCorrection,
+    /// To the root as it is: the end of the paper's section 2 ("epsilon hat"), and `TensorFlow` 1.
+    BeforeCorrection,
 }
 
 /// Adam with its moments.
@@ -47,6 +59,7 @@ struct Coefs {
     corrected_lr: f32,
     /// 1 / sqrt(1 - beta2^t)
     root_scale: f32,
+    /// Epsilon as it is added to the corrected root.
     epsilon: f32,
     grad_scale: f32,
 }
@@ -93,15 +106,21 @@ impl Adam {
             beta1,
             beta2,
             epsilon,
+            epsilon_form,
         } = self.config;
         let power = i32::try_from(self.n_updates).unwrap_or(i32::MAX); // beta^(2^31) is 0 already
+        let root_scale = 1.0 / (1.0 - beta2.powi(power)).sqrt();
+        let epsilon = match epsilon_form {
+            EpsilonForm::AfterCorrection => epsilon,
+            EpsilonForm::BeforeCorrection => epsilon * root_scale,
+        };
         Coefs {
             beta1: f32_of(beta1),
             one_minus_beta1: f32_of(1.0 - beta1),
             beta2: f32_of(beta2),
             one_minus_beta2: f32_of(1.0 - beta2),
             corrected_lr: f32_of(lr / (1.0 - beta1.powi(power))),
-            root_scale: f32_of(1.0 / (1.0 - beta2.powi(power)).sqrt()),
+            root_scale: f32_of(root_scale),
             epsilon: f32_of(epsilon),
             grad_scale: f32_of(grad_scale),
         }
@@ -172,6 +191,7 @@ mod tests {
         beta1: 0.9,
         beta2: 0.999,
         epsilon: 1e-8,
+        epsilon_form: EpsilonForm::AfterCorrection,
     };
 
     fn params() -> Params {

@@ -22,7 +22,7 @@ mod adam;
 mod clip;
 mod rms_prop_tf;
 
-pub use adam::{Adam, AdamConfig};
+pub use adam::{Adam, AdamConfig, EpsilonForm};
 pub use clip::{clip_by_global_norm, clip_scale, global_norm};
 pub use rms_prop_tf::{RmsPropTf, RmsPropTfConfig};
 

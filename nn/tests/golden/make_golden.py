@@ -95,6 +95,20 @@ def adam(lr, betas, epsilon):
     return steps
 
 
+def adam_tf(lr, betas, epsilon):
+    """tf.train.AdamOptimizer, written out: epsilon is added to the uncorrected root."""
+    w, grads = optim_inputs()
+    m, v = torch.zeros_like(w), torch.zeros_like(w)
+    steps = []
+    for t, g in enumerate(grads, start=1):
+        m = betas[0] * m + (1 - betas[0]) * g
+        v = betas[1] * v + (1 - betas[1]) * g * g
+        lr_t = lr * math.sqrt(1 - betas[1] ** t) / (1 - betas[0] ** t)
+        w = w - lr_t * m / (torch.sqrt(v) + epsilon)
+        steps.append({"weight": w.flatten().tolist()})
+    return steps
+
+
 def clip(max_norm):
     _, grads = optim_inputs()
     params = [torch.zeros_like(g) for g in grads]
@@ -114,6 +128,7 @@ def main():
     optim = {
         "rms_prop_tf": rms_prop_tf(lr=0.05, decay=0.99, epsilon=1e-5),
         "adam": adam(lr=0.05, betas=(0.9, 0.999), epsilon=1e-8),
+        "adam_tf": adam_tf(lr=0.05, betas=(0.9, 0.99), epsilon=0.1),
         "clip": [clip(0.5), clip(1000.0)],
     }
     for name, values in [("torso.json", torsos), ("optim.json", optim)]:
