@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::not_so_clevr::Location;
+
 /// What is learned (Liu et al. 2018, sections 4.1 to 4.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -24,6 +26,16 @@ pub enum NetKind {
     Conv,
     /// Convolutions that see coordinates.
     CoordConv,
+}
+
+/// How a location is written as the two numbers that go in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Input {
+    /// Pixels, 4 to 59, as in the released code.
+    Raw,
+    /// On the scale of the coordinate channels: -1 at the first pixel, 1 at the last.
+    Centred,
 }
 
 /// What a rendering is compared by.
@@ -55,6 +67,16 @@ impl Task {
             Self::Classification | Self::Rendering => a > b,
             Self::Regression => a < b,
         }
+    }
+}
+
+impl Input {
+    /// A location as it goes in, (x, y).
+    pub fn of(self, location: Location) -> [f32; 2] {
+        [location.x, location.y].map(|pixel| match self {
+            Self::Raw => f32::from(pixel),
+            Self::Centred => f32::from(pixel) * (2.0 / 63.0) - 1.0,
+        })
     }
 }
 

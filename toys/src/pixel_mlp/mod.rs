@@ -61,6 +61,11 @@ impl PixelMlp {
         Self { weights, biases }
     }
 
+    /// How many tensors its parameters are.
+    pub(crate) fn n_tensors(&self) -> usize {
+        self.weights.len() + self.biases.len()
+    }
+
     /// The network as it is now, for any number of threads; to be made anew after each update.
     pub fn freeze(&self) -> FrozenMlp {
         let values = |tensor: &Tensor| {

@@ -94,7 +94,8 @@ fn a_peaked_softmax_leaves_few_pixels_and_the_same_gradient() {
     for ((got, expected), (name, _)) in got.iter().zip(&expected).zip(params.iter()) {
         let scale = expected.abs().max().double_value(&[]);
         let error = (got - expected).abs().max().double_value(&[]);
-        assert!(error < 2e-5 * scale, "{name}: {error} of {scale}");
+        // Activations of some thousands, weighted with +1 and -1, nearly cancel.
+        assert!(error < 1e-3 * scale, "{name}: {error} of {scale}");
     }
 }
 
