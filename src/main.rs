@@ -11,6 +11,7 @@ mod plan;
 mod process;
 mod request;
 mod run;
+mod toy;
 mod train;
 
 use std::process::ExitCode;
@@ -53,6 +54,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Bench(args) => match &args.what {
             BenchCommand::Train(args) => bench::train(args)?,
         },
+        Command::Toy(args) => args.run(&Machine::detect())?,
         Command::Games(args) => cli::print(&games::table(args.name.as_deref())?),
         Command::Doctor(args) => {
             let (report, is_well) = doctor::examine(&args.runs, args.json);

@@ -1,6 +1,7 @@
 //! The command line: its words, and what each of them asks for.
 
 mod output;
+mod toy_args;
 mod train_args;
 
 use std::ffi::OsString;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub(crate) use output::{complain, print};
+pub(crate) use toy_args::ToyArgs;
 pub(crate) use train_args::{PlanArgs, TrainAction, TrainArgs};
 
 use crate::config::parse_count;
@@ -52,6 +54,8 @@ pub(crate) enum Command {
     Train(Box<TrainArgs>),
     /// Measure the speed of this machine
     Bench(BenchArgs),
+    /// Learn the coordinate tasks of the CoordConv paper: a check of minutes, or its experiments
+    Toy(Box<ToyArgs>),
     /// List the playable games with their actions and lives
     Games(GamesArgs),
     /// Say what was found on this machine, and how to mend what is missing

@@ -29,7 +29,30 @@ pub(crate) struct Progress {
     view: View,
     last_shown: Instant,
     screen: Screen,
+    words: Words,
 }
+
+/// What is counted, and what the score is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Words {
+    counted: &'static str,
+    score: &'static str,
+    /// Decimals of the score.
+    decimals: usize,
+}
+
+/// Agent steps, and the mean raw score of the last 100 games.
+const STEPS: Words = Words {
+    counted: "steps",
+    score: "last 100 games",
+    decimals: 1,
+};
+/// Updates of a toy task, and its metric on the test part.
+const UPDATES: Words = Words {
+    counted: "updates",
+    score: "test",
+    decimals: 3,
+};
 
 #[derive(Debug)]
 enum View {
@@ -41,6 +64,15 @@ enum View {
 impl Progress {
     /// The progress of a run that stands at `steps` of `total_steps`; more than 0 when it is resumed.
     pub(crate) fn new(total_steps: u64, steps: u64, verbosity: Verbosity) -> Self {
+        Self::with_words(total_steps, steps, verbosity, STEPS)
+    }
+
+    /// The progress of a training that counts its updates, with the metric of the test part as its score.
+    pub(crate) fn of_updates(total_updates: u64, updates: u64, verbosity: Verbosity) -> Self {
+        Self::with_words(total_updates, updates, verbosity, UPDATES)
+    }
+
+    fn with_words(total_steps: u64, steps: u64, verbosity: Verbosity, words: Words) -> Self {
         let now = Instant::now();
         let view = View::choose(total_steps, steps, verbosity);
         let screen = match &view {
@@ -55,6 +87,7 @@ impl Progress {
             view,
             last_shown: now,
             screen,
+            words,
         }
     }
 
@@ -81,7 +114,13 @@ impl Progress {
             return;
         }
         self.last_shown = now;
-        let status = status(steps, self.total_steps, self.rate.per_second(), mean_score);
+        let per_second = self.rate.per_second();
+        let status = status(
+            (steps, self.total_steps),
+            per_second,
+            mean_score,
+            self.words,
+        );
         match &self.view {
             View::Bar(bar) => {
                 bar.set_position(steps);
@@ -130,16 +169,20 @@ impl View {
 
 /// Everything but the percentage and the bar.
 fn status(
-    steps: u64,
-    total_steps: u64,
+    (steps, total_steps): (u64, u64),
     per_second: Option<f64>,
     mean_score: Option<f64>,
+    Words {
+        counted,
+        score,
+        decimals,
+    }: Words,
 ) -> String {
     let speed = per_second.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.0}"));
     let left = time_left(steps, total_steps, per_second).map_or_else(|| "-".to_owned(), human_time);
-    let mean = mean_score.map_or_else(|| "-".to_owned(), |mean| format!("{mean:.1}"));
+    let mean = mean_score.map_or_else(|| "-".to_owned(), |mean| format!("{mean:.decimals$}"));
     format!(
-        "{}/{} | {speed} steps/s | {left} left | last 100 games {mean}",
+        "{}/{} | {speed} {counted}/s | {left} left | {score} {mean}",
         human_count(steps),
         human_count(total_steps)
     )
@@ -223,7 +266,7 @@ mod tests {
 
     #[test]
     fn the_status_says_how_far_how_fast_how_long_and_how_good() {
-        let text = status(1_250_000, 10_000_000, Some(1_234.4), Some(312.46));
+        let text = status((1_250_000, 10_000_000), Some(1_234.4), Some(312.46), STEPS);
         assert_eq!(
             text,
             "1.25M/10M | 1234 steps/s | 1h 58m left | last 100 games 312.5"
@@ -233,7 +276,7 @@ mod tests {
     #[test]
     fn what_is_not_known_yet_is_a_dash() {
         for per_second in [None, Some(0.0)] {
-            let text = status(0, 100, per_second, None);
+            let text = status((0, 100), per_second, None, STEPS);
             assert!(text.contains("| - left |"), "{text}");
         }
         assert_eq!(time_left(0, u64::MAX, Some(f64::MIN_POSITIVE)), None);

@@ -19,7 +19,7 @@ use std::time::{Duration, SystemTime};
 use protobuf::RepeatedField;
 use tensorboard_proto::event::{Event, SessionLog, SessionLog_SessionStatus};
 use tensorboard_proto::summary::{
-    Summary, Summary_Value, SummaryMetadata, SummaryMetadata_PluginData,
+    Summary, Summary_Image, Summary_Value, SummaryMetadata, SummaryMetadata_PluginData,
 };
 use tensorboard_proto::tensor::TensorProto;
 use tensorboard_proto::tensor_shape::{TensorShapeProto, TensorShapeProto_Dim};
@@ -76,6 +76,13 @@ impl Scalars {
     /// Adds `markdown` under `tag` to the text tab; written at the next flush.
     pub(crate) fn add_text(&mut self, tag: &str, markdown: &str, step: u64) {
         self.add_summary(text_summary(tag, markdown), step);
+    }
+
+    /// Adds a PNG under `tag` to the image tab; written at the next flush. What is no PNG is left out.
+    pub(crate) fn add_png(&mut self, tag: &str, png: &[u8], step: u64) {
+        if let Some(summary) = png_summary(tag, png) {
+            self.add_summary(summary, step);
+        }
     }
 
     /// Writes the events that wait; to be called at every log interval.
@@ -136,6 +143,25 @@ fn text_summary(tag: &str, markdown: &str) -> Summary {
     let mut summary = Summary::new();
     summary.set_value(RepeatedField::from_vec(vec![value]));
     summary
+}
+
+/// A picture as it is in its file: width and height stand at bytes 16 to 23 of a PNG.
+fn png_summary(tag: &str, png: &[u8]) -> Option<Summary> {
+    let size_at = |at: usize| {
+        let bytes = png.get(at..at + 4)?.try_into().ok()?;
+        i32::try_from(u32::from_be_bytes(bytes)).ok()
+    };
+    let mut image = Summary_Image::new();
+    image.set_width(size_at(16)?);
+    image.set_height(size_at(20)?);
+    image.set_colorspace(3);
+    image.set_encoded_image_string(png.to_vec());
+    let mut value = Summary_Value::new();
+    value.set_tag(tag.to_owned());
+    value.set_image(image);
+    let mut summary = Summary::new();
+    summary.set_value(RepeatedField::from_vec(vec![value]));
+    Some(summary)
 }
 
 /// The wall time of an event. A clock before 1970 counts as 1970.

@@ -98,3 +98,21 @@ impl fmt::Display for NetKind {
         })
     }
 }
+
+impl fmt::Display for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Raw => "raw",
+            Self::Centred => "centred",
+        })
+    }
+}
+
+impl fmt::Display for RenderLoss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sigmoid => "sigmoid",
+            Self::Mse => "mse",
+        })
+    }
+}

@@ -1,0 +1,243 @@
+//! Grids of trainings: `configs/toys/*.toml`, or a file of the user's.
+//!
+//! A file is a list of `[[runs]]`. Each gives a task and a network, and lists of values; it means every combination of them.
+//! What is not listed is as in `configs/toys.toml`.
+
+use std::fs;
+use std::path::Path;
+
+use rlrun_toys::not_so_clevr::Split;
+use rlrun_toys::plan::ToyPlan;
+use rlrun_toys::task::{Input, NetKind, RenderLoss, Task};
+use serde::Deserialize;
+
+use super::settings::Overrides;
+use crate::config::line_of;
+use crate::request::RequestError;
+
+/// The grids that have a name, and their files.
+const NAMED: [(&str, &str); 2] = [
+    ("small", include_str!("../../configs/toys/small.toml")),
+    ("paper", include_str!("../../configs/toys/paper.toml")),
+];
+
+/// A training of a grid.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct GridRun {
+    /// What is done.
+    pub(crate) plan: ToyPlan,
+    /// The name of its folder: all that tells it from the others of its task, split and network.
+    pub(crate) name: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GridFile {
+    runs: Vec<Block>,
+}
+
+/// One `[[runs]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Block {
+    task: Task,
+    net: NetKind,
+    splits: Vec<Split>,
+    seeds: Vec<u64>,
+    #[serde(default)]
+    epochs: Vec<u64>,
+    #[serde(default)]
+    minibatch: Vec<usize>,
+    #[serde(default)]
+    learning_rate: Vec<f64>,
+    #[serde(default)]
+    decay_every_epochs: Vec<u64>,
+    #[serde(default)]
+    l2: Vec<f64>,
+    #[serde(default)]
+    width: Vec<i64>,
+    #[serde(default)]
+    filter: Vec<i64>,
+    #[serde(default)]
+    input: Vec<Input>,
+    #[serde(default)]
+    loss: Vec<RenderLoss>,
+}
+
+/// Reads the grid of that name, or the file of that path.
+///
+/// # Errors
+/// No such grid or file, a file that is wrong (with its line), or a combination that cannot be trained.
+pub(crate) fn read(grid: &str) -> Result<Vec<GridRun>, RequestError> {
+    if let Some((name, text)) = NAMED.iter().find(|(name, _)| *name == grid) {
+        return parse(&format!("grid {name}"), text);
+    }
+    let text = fs::read_to_string(Path::new(grid)).map_err(|error| {
+        RequestError::new(format!(
+            "--grid {grid}: {error}; it is small, paper, or the path of a TOML file"
+        ))
+    })?;
+    parse(grid, &text)
+}
+
+fn parse(name: &str, text: &str) -> Result<Vec<GridRun>, RequestError> {
+    let file: GridFile = toml::from_str(text).map_err(|error| {
+        let line = error.span().map_or(1, |span| line_of(text, span.start));
+        let reason = error.message().lines().next().unwrap_or("wrong").to_owned();
+        RequestError::new(format!("{name}:{line}: {reason}"))
+    })?;
+    let mut runs: Vec<GridRun> = Vec::new();
+    for (block, number) in file.runs.iter().zip(1..) {
+        let plans = block.plans().map_err(|error| {
+            RequestError::new(format!("{name}: [[runs]] number {number}: {error}"))
+        })?;
+        for plan in plans {
+            if runs.iter().all(|run| run.plan != plan) {
+                let name = name_of(&plan);
+                runs.push(GridRun { plan, name });
+            }
+        }
+    }
+    if runs.is_empty() {
+        return Err(RequestError::new(format!("{name}: the grid has no runs")));
+    }
+    Ok(runs)
+}
+
+impl Block {
+    fn plans(&self) -> Result<Vec<ToyPlan>, RequestError> {
+        let mut combinations = vec![Overrides::default()];
+        cross(&mut combinations, &self.epochs, |o, x| o.epochs = Some(x));
+        cross(&mut combinations, &self.minibatch, |o, x| {
+            o.minibatch = Some(x)
+        });
+        cross(&mut combinations, &self.learning_rate, |o, x| {
+            o.learning_rate = Some(x)
+        });
+        cross(&mut combinations, &self.decay_every_epochs, |o, x| {
+            o.decay_every_epochs = Some(x)
+        });
+        cross(&mut combinations, &self.l2, |o, x| o.l2 = Some(x));
+        cross(&mut combinations, &self.width, |o, x| o.width = Some(x));
+        cross(&mut combinations, &self.filter, |o, x| o.filter = Some(x));
+        cross(&mut combinations, &self.input, |o, x| o.input = Some(x));
+        cross(&mut combinations, &self.loss, |o, x| o.loss = Some(x));
+        let mut plans = Vec::new();
+        for &split in &self.splits {
+            for combination in &combinations {
+                for &seed in &self.seeds {
+                    plans.push(combination.plan(self.task, split, self.net, seed)?);
+                }
+            }
+        }
+        Ok(plans)
+    }
+}
+
+/// Every combination with every value; as they are if there are no values.
+fn cross<T: Copy>(
+    combinations: &mut Vec<Overrides>,
+    values: &[T],
+    set: impl Fn(&mut Overrides, T),
+) {
+    if values.is_empty() {
+        return;
+    }
+    let crossed = combinations.iter().flat_map(|before| {
+        values.iter().map(|&value| {
+            let mut after = before.clone();
+            set(&mut after, value);
+            after
+        })
+    });
+    *combinations = crossed.collect();
+}
+
+fn name_of(plan: &ToyPlan) -> String {
+    let s = &plan.settings;
+    let mut name = format!(
+        "lr{}-l2_{}-mb{}-e{}-d{}",
+        s.learning_rate, s.l2, s.minibatch, s.epochs, s.decay_every_epochs
+    );
+    for (key, value) in [("m", s.width), ("fs", s.filter)] {
+        if let Some(value) = value {
+            name.push_str(&format!("-{key}{value}"));
+        }
+    }
+    if let Some(input) = s.input {
+        name.push_str(&format!("-{input}"));
+    }
+    if let Some(loss) = s.loss {
+        name.push_str(&format!("-{loss}"));
+    }
+    name.push_str(&format!("-seed{}", plan.seed));
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn the_papers_grid_has_the_papers_runs() {
+        let runs = read("paper").unwrap();
+        let count = |task, net| {
+            let same = runs
+                .iter()
+                .filter(|run| run.plan.task == task && run.plan.net == net);
+            same.count()
+        };
+        assert_eq!(count(Task::Classification, NetKind::Conv), 2 * 324);
+        assert_eq!(count(Task::Classification, NetKind::CoordConv), 2 * 6);
+        assert_eq!(count(Task::Regression, NetKind::Conv), 2 * 9);
+        assert_eq!(count(Task::Regression, NetKind::CoordConv), 2);
+        assert_eq!(count(Task::Rendering, NetKind::Conv), 2 * 648);
+        assert_eq!(count(Task::Rendering, NetKind::CoordConv), 2 * 8);
+    }
+
+    #[test]
+    fn no_two_runs_of_a_grid_share_a_folder() {
+        for grid in ["small", "paper"] {
+            let runs = read(grid).unwrap();
+            let folders = runs.iter().map(|run| {
+                format!(
+                    "{} {} {} {}",
+                    run.plan.task, run.plan.split, run.plan.net, run.name
+                )
+            });
+            assert_eq!(folders.collect::<HashSet<_>>().len(), runs.len(), "{grid}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_file_is_refused_with_its_place() {
+        let check = |text: &str, message: &str| {
+            let error = parse("my.toml", text).unwrap_err().to_string();
+            assert!(error.contains(message), "{error}");
+        };
+        check("runs = [", "my.toml:1: ");
+        check(
+            "[[runs]]\ntask = \"sorting\"\n",
+            "my.toml:2: unknown variant `sorting`",
+        );
+        let good = "[[runs]]\ntask = \"regression\"\nnet = \"coordconv\"\nsplits = [\"uniform\"]\nseeds = [1]\n";
+        check(
+            &format!("{good}lr = [1]\n"),
+            "my.toml:6: unknown field `lr`",
+        );
+        check(
+            &format!("{good}width = [2]\n"),
+            "[[runs]] number 1: width has no meaning",
+        );
+        check(
+            &format!("{good}minibatch = [5000]\n"),
+            "minibatch = 5000 is more than",
+        );
+        check("runs = []\n", "the grid has no runs");
+        assert_eq!(parse("my.toml", good).unwrap().len(), 1);
+        let error = read("no-such-grid").unwrap_err().to_string();
+        assert!(error.contains("it is small, paper, or the path"), "{error}");
+    }
+}
