@@ -109,13 +109,13 @@ impl Block {
         let mut combinations = vec![Overrides::default()];
         cross(&mut combinations, &self.epochs, |o, x| o.epochs = Some(x));
         cross(&mut combinations, &self.minibatch, |o, x| {
-            o.minibatch = Some(x)
+            o.minibatch = Some(x);
         });
         cross(&mut combinations, &self.learning_rate, |o, x| {
-            o.learning_rate = Some(x)
+            o.learning_rate = Some(x);
         });
         cross(&mut combinations, &self.decay_every_epochs, |o, x| {
-            o.decay_every_epochs = Some(x)
+            o.decay_every_epochs = Some(x);
         });
         cross(&mut combinations, &self.l2, |o, x| o.l2 = Some(x));
         cross(&mut combinations, &self.width, |o, x| o.width = Some(x));
@@ -159,18 +159,17 @@ fn name_of(plan: &ToyPlan) -> String {
         "lr{}-l2_{}-mb{}-e{}-d{}",
         s.learning_rate, s.l2, s.minibatch, s.epochs, s.decay_every_epochs
     );
-    for (key, value) in [("m", s.width), ("fs", s.filter)] {
-        if let Some(value) = value {
-            name.push_str(&format!("-{key}{value}"));
-        }
+    let parts = [
+        s.width.map(|width| format!("m{width}")),
+        s.filter.map(|filter| format!("fs{filter}")),
+        s.input.map(|input| input.to_string()),
+        s.loss.map(|loss| loss.to_string()),
+        Some(format!("seed{}", plan.seed)),
+    ];
+    for part in parts.into_iter().flatten() {
+        name.push('-');
+        name.push_str(&part);
     }
-    if let Some(input) = s.input {
-        name.push_str(&format!("-{input}"));
-    }
-    if let Some(loss) = s.loss {
-        name.push_str(&format!("-{loss}"));
-    }
-    name.push_str(&format!("-seed{}", plan.seed));
     name
 }
 

@@ -27,7 +27,7 @@ use crate::run::screen::{Screen, Verbosity};
 use crate::run::stop::StopFlag;
 
 /// Between two checkpoints; one is also written at the end and when a stop is asked for.
-const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(60);
+const CHECKPOINT_INTERVAL: Duration = Duration::from_mins(1);
 /// Checkpoints kept.
 const N_CHECKPOINTS: usize = 2;
 /// Between two writings of `epochs.csv` and the curves.
@@ -207,28 +207,26 @@ impl<'a> Session<'a> {
             Err(error) => return Err(RequestError::new(error.to_string()).into()),
         };
         let (mut history, mut seconds) = (Vec::new(), 0.0);
-        let scalars = match saved {
-            Some(Checkpoint {
-                step,
-                meta,
-                tensors,
-            }) => {
-                if meta.plan != *plan {
-                    let dir = folder.path().display();
-                    let message = format!("the checkpoint in {dir} is of another plan");
-                    return Err(RequestError::new(message).into());
-                }
-                training.restore(tensors, meta.progress)?;
-                (history, seconds) = (meta.history, meta.seconds);
-                Scalars::resume(folder.path(), step)
-                    .context("cutting the TensorBoard events back to the checkpoint")?
+        let scalars = if let Some(Checkpoint {
+            step,
+            meta,
+            tensors,
+        }) = saved
+        {
+            if meta.plan != *plan {
+                let dir = folder.path().display();
+                let message = format!("the checkpoint in {dir} is of another plan");
+                return Err(RequestError::new(message).into());
             }
-            None => {
-                let mut scalars = Scalars::create(folder.path());
-                let plan = toml::to_string(plan).context("writing the plan as TOML")?;
-                scalars.add_text("plan", &format!("```toml\n{plan}```"), 0);
-                scalars
-            }
+            training.restore(tensors, meta.progress)?;
+            (history, seconds) = (meta.history, meta.seconds);
+            Scalars::resume(folder.path(), step)
+                .context("cutting the TensorBoard events back to the checkpoint")?
+        } else {
+            let mut scalars = Scalars::create(folder.path());
+            let plan = toml::to_string(plan).context("writing the plan as TOML")?;
+            scalars.add_text("plan", &format!("```toml\n{plan}```"), 0);
+            scalars
         };
         let updates = training.progress().updates;
         Ok(Self {

@@ -3,4 +3,5 @@
 mod cli;
 mod program;
 mod resume;
+mod toy;
 mod train;

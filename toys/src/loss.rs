@@ -5,7 +5,7 @@
 
 use tch::{Kind, Reduction, Tensor};
 
-use crate::not_so_clevr::{CANVAS, Location};
+use crate::not_so_clevr::{Location, SIZE};
 use crate::task::{RenderLoss, Task};
 
 /// What outputs should have been.
@@ -22,21 +22,16 @@ pub enum Target {
 impl Target {
     /// The target of a batch. `render_loss` is for rendering, which has two.
     pub fn of(task: Task, render_loss: Option<RenderLoss>, batch: &[Location]) -> Self {
-        let n_examples = i64::try_from(batch.len()).expect("a batch fits in memory");
         match task {
-            Task::Classification => {
-                let pixels = batch.iter().map(|location| location.pixel());
-                let pixels = pixels.map(|pixel| i64::try_from(pixel).expect("below 4096"));
-                Self::Pixel(Tensor::from_slice(&pixels.collect::<Vec<_>>()))
-            }
+            Task::Classification => Self::Pixel(pixels_of(batch)),
             Task::Regression => {
                 let numbers = batch.iter().flat_map(|location| [location.x, location.y]);
                 let numbers: Vec<f32> = numbers.map(|pixel| f32::from(pixel) / 64.0).collect();
-                Self::Location(Tensor::from_slice(&numbers).view([n_examples, 2]))
+                Self::Location(Tensor::from_slice(&numbers).view([-1, 2]))
             }
             Task::Rendering => {
                 let pixels: Vec<f32> = batch.iter().flat_map(|l| l.image()).collect();
-                let images = Tensor::from_slice(&pixels).view([n_examples, -1]);
+                let images = Tensor::from_slice(&pixels).view([-1, SIZE * SIZE]);
                 Self::Image(images, render_loss.unwrap_or(RenderLoss::Sigmoid))
             }
         }
@@ -85,12 +80,19 @@ impl Target {
 /// # Shapes
 /// `[B, 1, 64, 64]`
 pub fn one_hot_images(batch: &[Location]) -> Tensor {
-    let Target::Pixel(pixels) = Target::of(Task::Classification, None, batch) else {
-        unreachable!("a classification's target is a pixel")
-    };
-    let size = i64::try_from(CANVAS).expect("64");
-    let images = pixels.one_hot(size * size).to_kind(Kind::Float);
-    images.view([-1, 1, size, size])
+    let images = pixels_of(batch).one_hot(SIZE * SIZE);
+    images.to_kind(Kind::Float).view([-1, 1, SIZE, SIZE])
+}
+
+/// The pixels that locations stand for, counted row by row.
+///
+/// # Shapes
+/// i64 `[B]`
+fn pixels_of(batch: &[Location]) -> Tensor {
+    let pixels = batch
+        .iter()
+        .map(|location| i64::from(location.y) * SIZE + i64::from(location.x));
+    Tensor::from_slice(&pixels.collect::<Vec<_>>())
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use rlrun_nn::Params;
 use crate::layers::Mode;
 use crate::loss::one_hot_images;
 use crate::nets::{CoordRegressor, DeconvPainter, FullyConvRegressor, Painter, PooledRegressor};
-use crate::not_so_clevr::{CANVAS, Location, Split};
+use crate::not_so_clevr::{Location, SIZE, Split};
 use crate::pixel_mlp::{FrozenMlp, PixelMlp};
 use crate::plan::ToyPlan;
 use crate::task::{Input, NetKind, Task};
@@ -177,9 +177,8 @@ fn learn_painted(
 /// # Shapes
 /// `[B, 4096] -> [B, 4096]`
 fn painted(painter: &Painter, logits: &Tensor) -> Tensor {
-    let size = i64::try_from(CANVAS).expect("64");
     let probabilities = logits.softmax(1, tch::Kind::Float);
-    painter.forward(&probabilities.view([-1, 1, size, size]))
+    painter.forward(&probabilities.view([-1, 1, SIZE, SIZE]))
 }
 
 fn written(input: Input, batch: &[Location]) -> Vec<[f32; 2]> {

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 
 /// Rows, and columns, of the canvas, pixels.
 pub const CANVAS: usize = 64;
+/// [`CANVAS`] as libtorch counts.
+pub(crate) const SIZE: i64 = 64;
+const _: () = assert!(CANVAS == 64, "the canvas has SIZE rows");
 /// Pixels of the canvas.
 pub const N_PIXELS: usize = CANVAS * CANVAS;
 /// Pixels from the centre of the square to its edge: it has 9 rows and columns.

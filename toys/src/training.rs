@@ -184,7 +184,7 @@ impl Training {
     /// Updates of one epoch.
     pub fn updates_per_epoch(&self) -> u64 {
         let n_batches = self.order.len().div_ceil(self.plan.settings.minibatch);
-        u64::try_from(n_batches).expect("a few thousand")
+        n_batches as u64
     }
 
     /// How many numbers are learned.

@@ -6,9 +6,8 @@ use tch::{Device, Kind, Tensor};
 use rlrun_nn::coord_channels;
 use rlrun_nn::vectors::{FusedPass, on_widest_fused_vectors};
 
-use super::N_IN;
 use super::kernel::{TILE_CHANNELS, dense_relu};
-use crate::not_so_clevr::{CANVAS, N_PIXELS};
+use crate::not_so_clevr::{CANVAS, N_PIXELS, SIZE};
 
 /// Pixels that go through all layers together: one row of the canvas.
 pub(super) const TILE_PIXELS: usize = CANVAS;
@@ -81,8 +80,7 @@ impl FrozenMlp {
                 });
             },
         );
-        let n_images = i64::try_from(inputs.len()).expect("a batch fits in memory");
-        Tensor::from_slice(&logits).view([n_images, -1])
+        Tensor::from_slice(&logits).view([-1, SIZE * SIZE])
     }
 
     /// How many parameters there are.
@@ -147,8 +145,7 @@ impl FirstLayer {
     /// From the weight `[32m, 4]`.
     fn new(weight: &[f32], bias: &[f32]) -> Self {
         let n_out = bias.len();
-        let size = i64::try_from(CANVAS).expect("64");
-        let xx = coord_channels(1, size, false, (Kind::Float, Device::Cpu)).select(1, 0);
+        let xx = coord_channels(1, SIZE, false, (Kind::Float, Device::Cpu)).select(1, 0);
         let axis = Vec::<f32>::try_from(xx.flatten(0, -1)).expect("f32 on the CPU");
         let weight = transpose(weight, n_out);
         let of_xx = &weight[2 * n_out..3 * n_out];
@@ -177,7 +174,7 @@ impl FirstLayer {
     #[inline(always)]
     fn activate(&self, base: &[f32], pixels: impl Iterator<Item = usize>, h: &mut [f32]) {
         let n_out = base.len();
-        let of_yy = &self.weight[(N_IN - 1) * n_out..];
+        let of_yy = &self.weight[3 * n_out..];
         for (h, pixel) in h.chunks_exact_mut(n_out).zip(pixels) {
             let (row, column) = (pixel / CANVAS, pixel % CANVAS);
             let of_column = &self.columns[column * n_out..][..n_out];
@@ -198,6 +195,10 @@ struct ForwardPass<'a> {
 }
 
 impl FusedPass for ForwardPass<'_> {
+    #[expect(
+        clippy::inline_always,
+        reason = "it is compiled for the vectors of the function it is inlined into"
+    )]
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
         let base = self.mlp.first.base(self.input);

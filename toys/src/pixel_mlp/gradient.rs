@@ -33,8 +33,8 @@ pub(super) fn live_pixels(dlogits: &[f32]) -> Vec<usize> {
     let total: f32 = dlogits.iter().map(|g| g.abs()).sum();
     #[expect(clippy::cast_precision_loss, reason = "4096 is exact")]
     let negligible = IGNORED_SHARE * total / dlogits.len() as f32;
-    // Written so that a gradient that is not a number is kept, and seen.
-    let is_live = |g: f32| g != 0.0 && !(g.abs() <= negligible);
+    // A gradient that is not a number is kept, and seen; then `negligible` is not a number either.
+    let is_live = |g: f32| g.abs() > negligible || (g != 0.0 && total.is_nan());
     let pixels = dlogits.iter().enumerate();
     pixels
         .filter(|&(_, &g)| is_live(g))
@@ -51,6 +51,10 @@ struct BackwardPass<'a> {
 }
 
 impl FusedPass for BackwardPass<'_> {
+    #[expect(
+        clippy::inline_always,
+        reason = "it is compiled for the vectors of the function it is inlined into"
+    )]
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
         let base = self.mlp.first.base(self.input);

@@ -36,7 +36,7 @@ pub use frozen::FrozenMlp;
 pub use gradient::IGNORED_SHARE;
 
 /// Channels that go in: x, y, xx, yy.
-const N_IN: usize = 4;
+const N_IN: i64 = 4;
 
 /// The network's parameters, as those of the convolutions they are: `conv1.weight [32m, 4, 1, 1]`, `conv1.bias` and so on.
 #[derive(Debug)]
@@ -48,8 +48,7 @@ pub struct PixelMlp {
 impl PixelMlp {
     /// The network of width `m`, `he_normal` with zero biases as in the released code; parameters `conv1` to `conv5`.
     pub fn new(params: &mut Params, width: i64, rng: &mut impl Rng) -> Self {
-        let n_in = i64::try_from(N_IN).expect("four");
-        let channels = [n_in, 32 * width, 32 * width, 64 * width, 64 * width, 1];
+        let channels = [N_IN, 32 * width, 32 * width, 64 * width, 64 * width, 1];
         let (mut weights, mut biases) = (Vec::new(), Vec::new());
         for (layer_idx, sizes) in channels.windows(2).enumerate() {
             let name = format!("conv{}", layer_idx + 1);
@@ -67,6 +66,9 @@ impl PixelMlp {
     }
 
     /// The network as it is now, for any number of threads; to be made anew after each update.
+    ///
+    /// # Panics
+    /// If the parameters are not on the CPU.
     pub fn freeze(&self) -> FrozenMlp {
         let values = |tensor: &Tensor| {
             Vec::<f32>::try_from(tensor.detach().flatten(0, -1)).expect("f32 on the CPU")
@@ -101,6 +103,9 @@ impl PixelMlp {
     ///
     /// # Shapes
     /// `inputs` are B pairs (x, y); `dlogits [B, 4096]`; one gradient per parameter.
+    ///
+    /// # Panics
+    /// If `dlogits` is not on the CPU.
     pub fn backward(
         &self,
         frozen: &FrozenMlp,
