@@ -10,7 +10,7 @@
 //!
 //! * The first layer is linear in (x, y) and (xx, yy), so its sum falls into a vector per image, one per canvas row and one
 //!   per canvas column; nothing is tiled to 64x64.
-//! * A few pixels at a time go through all layers while their activations are in the nearest cache ([`kernel`]), forward and
+//! * A few pixels at a time go through all layers while their activations are in the nearest cache (`kernel`), forward and
 //!   again backward. Keeping the activations of a whole batch instead would cost more in memory traffic than the second forward
 //!   pass in arithmetic.
 //! * A softmax that has learned something is zero nearly everywhere, and with it the gradient. Pixels that carry no more than
