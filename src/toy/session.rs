@@ -30,7 +30,7 @@ use crate::run::stop::StopFlag;
 const CHECKPOINT_INTERVAL: Duration = Duration::from_mins(1);
 /// Checkpoints kept.
 const N_CHECKPOINTS: usize = 2;
-/// Between two writings of `epochs.csv` and the curves.
+/// Between two writings of the curves; `epochs.csv` is written with each checkpoint.
 const LOG_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A single training, as the command line asks for it.
@@ -59,7 +59,7 @@ pub(crate) struct Conduct {
     pub(crate) stop: StopFlag,
 }
 
-/// Metrics that are good enough; `test` is enough for a task whose training metric says nothing more.
+/// Whether metrics are good enough.
 pub(crate) type Goal = fn(train: f64, test: f64) -> bool;
 
 /// What is saved beside the tensors.

@@ -14,8 +14,7 @@
 //!   again backward. Keeping the activations of a whole batch instead would cost more in memory traffic than the second forward
 //!   pass in arithmetic.
 //! * A softmax that has learned something is zero nearly everywhere, and with it the gradient. Pixels that carry no more than
-//!   [`IGNORED_SHARE`] of an image's gradient all together are left out of the backward pass. After the first few epochs some
-//!   twenty pixels of 4096 are left.
+//!   [`IGNORED_SHARE`] of an image's gradient all together are left out of the backward pass.
 //!
 //! Gradients are computed image by image and summed in the order of the batch: the number of threads changes no bit.
 
