@@ -5,6 +5,8 @@
 //! | [`a2c`] | synchronous advantage actor-critic: the agent, its configuration, its loss |
 //! | [`returns`] | n-step returns over a rollout |
 //! | [`rollout`] | what one rollout of a batch of environments is made of |
+//! | [`replay`] | the memory of transitions that an off-policy agent learns from |
+//! | [`task`] | sizes of observations and actions |
 //! | [`policy`] | actions drawn from logits |
 //! | [`stream`] | one random stream per consumer, derived by key |
 //!
@@ -13,6 +15,8 @@
 
 pub mod a2c;
 pub mod policy;
+pub mod replay;
 pub mod returns;
 pub mod rollout;
 pub mod stream;
+pub mod task;

@@ -18,6 +18,12 @@ pub enum Consumer {
     Action = 2,
     /// The seeds of the environments.
     EnvironmentSeed = 3,
+    /// Whether an action is a random one, and which.
+    Exploration = 4,
+    /// Which transitions of a replay memory an update learns from.
+    Replay = 5,
+    /// The games of an evaluation, and the actions in them.
+    Evaluation = 6,
 }
 
 /// The stream of `consumer` at `step`, of environment number `env_idx`.

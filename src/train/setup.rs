@@ -3,8 +3,9 @@
 use std::thread;
 
 use anyhow::{Context, Result};
-use rlrun_agents::a2c::{A2c, Task};
+use rlrun_agents::a2c::A2c;
 use rlrun_agents::stream::{Consumer, derived_seed};
+use rlrun_agents::task::Task;
 use rlrun_envs::{EnvConfig, EnvSpec, Protocol, StepBatch, World, env_seed, make};
 use tch::Tensor;
 

@@ -25,17 +25,7 @@ use tch::{Device, Tensor};
 use thiserror::Error;
 
 use crate::stream::{Consumer, stream};
-
-/// What the agent learns in.
-#[derive(Clone, Copy, Debug)]
-pub struct Task {
-    /// C, H, W of an observation.
-    pub obs_shape: [i64; 3],
-    /// Number of actions.
-    pub n_actions: i64,
-    /// Whether the learner sees the sign of the reward instead of the reward.
-    pub clip_rewards: bool,
-}
+use crate::task::Task;
 
 /// The agent: its network, its optimizer, its hyper-parameters.
 #[derive(Debug)]

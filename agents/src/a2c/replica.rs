@@ -8,10 +8,11 @@
 use rlrun_nn::ActorCritic;
 use tch::{Device, Kind, Tensor};
 
+use super::A2cConfig;
 use super::loss::{Weights, loss};
-use super::{A2cConfig, Task};
 use crate::returns::{Ending, n_step_returns};
 use crate::rollout::Rollout;
+use crate::task::Task;
 
 /// A second handle of the agent's network. It sees every change of the parameters.
 #[derive(Debug)]

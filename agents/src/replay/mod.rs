@@ -1,0 +1,5 @@
+//! The memory of transitions that an off-policy agent learns from.
+
+mod batch;
+
+pub use batch::ReplayBatch;
