@@ -6,8 +6,10 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
+use crate::init::Init;
 use crate::optim::{
-    Adam, AdamConfig, EpsilonForm, RmsPropTf, RmsPropTfConfig, clip_by_global_norm,
+    Adam, AdamConfig, EpsilonForm, RmsPropCentered, RmsPropCenteredConfig, RmsPropTf,
+    RmsPropTfConfig, clip_by_global_norm,
 };
 use crate::{CoordLayers, NatureTorso, Params, TorsoConfig, TorsoKind};
 
@@ -101,7 +103,8 @@ fn check_torso(name: &str, kind: TorsoKind, coord_layers: CoordLayers, coord_rad
     let mut params = Params::new(Device::Cpu);
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let obs_shape = [OBS_SHAPE[1], OBS_SHAPE[2], OBS_SHAPE[3]];
-    let torso = NatureTorso::new(&mut params, &config, obs_shape, &mut rng).unwrap();
+    let torso =
+        NatureTorso::new(&mut params, &config, obs_shape, Init::Orthogonal, &mut rng).unwrap();
     fill(&mut params);
 
     let features = torso.forward(&frames());
@@ -178,6 +181,24 @@ fn five_steps_of_rms_prop_in_tensorflows_form() {
             1e-6,
             "mean square",
         );
+    }
+}
+
+#[test]
+fn five_steps_of_centred_rms_prop() {
+    let golden = &golden(include_str!("../tests/golden/optim.json"))["rms_prop_centered"];
+    let params = optim_params();
+    let config = RmsPropCenteredConfig {
+        decay: 0.95,
+        epsilon: 0.01,
+    };
+    let mut optimizer = RmsPropCentered::new(config, &params);
+    for (step, golden) in (0..).zip(golden.as_array().unwrap()) {
+        optimizer.step(&params, &[optim_grad(step)], 0.05);
+        assert_close(&params.tensors()[0], &golden["weight"], 1e-6, "weight");
+        for ((name, state), what) in optimizer.state().iter().zip(["mean", "mean_square"]) {
+            assert_close(state, &golden[what], 1e-6, name);
+        }
     }
 }
 

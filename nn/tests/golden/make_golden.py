@@ -83,6 +83,19 @@ def rms_prop_tf(lr, decay, epsilon):
     return steps
 
 
+def rms_prop_centered(lr, decay, epsilon):
+    """DeepMind's form of Graves 2013, written out: epsilon in the root, both means from 0, no momentum."""
+    w, grads = optim_inputs()
+    m, ms = torch.zeros_like(w), torch.zeros_like(w)
+    steps = []
+    for g in grads:
+        m = decay * m + (1 - decay) * g
+        ms = decay * ms + (1 - decay) * g * g
+        w = w - lr * g / torch.sqrt(ms - m * m + epsilon)
+        steps.append({"weight": w.flatten().tolist(), "mean": m.flatten().tolist(), "mean_square": ms.flatten().tolist()})
+    return steps
+
+
 def adam(lr, betas, epsilon):
     w, grads = optim_inputs()
     w.requires_grad_()
@@ -127,6 +140,7 @@ def main():
     }
     optim = {
         "rms_prop_tf": rms_prop_tf(lr=0.05, decay=0.99, epsilon=1e-5),
+        "rms_prop_centered": rms_prop_centered(lr=0.05, decay=0.95, epsilon=0.01),
         "adam": adam(lr=0.05, betas=(0.9, 0.999), epsilon=1e-8),
         "adam_tf": adam_tf(lr=0.05, betas=(0.9, 0.99), epsilon=0.1),
         "clip": [clip(0.5), clip(1000.0)],
