@@ -4,7 +4,7 @@
 use rand::Rng;
 use tch::Tensor;
 
-use crate::init::{POLICY_GAIN, VALUE_GAIN};
+use crate::init::{Init, POLICY_GAIN, VALUE_GAIN};
 use crate::{Linear, NatureTorso, NnError, Params, TorsoConfig};
 
 /// A torso with a policy head and a value head.
@@ -34,10 +34,18 @@ impl ActorCritic {
                 got: n_actions,
             });
         }
-        let torso = NatureTorso::new(params, config, obs_shape, rng)?;
+        let init = Init::Orthogonal;
+        let torso = NatureTorso::new(params, config, obs_shape, init, rng)?;
         let n_features = torso.out_features();
-        let policy = Linear::new(params, "policy", (n_features, n_actions), POLICY_GAIN, rng);
-        let value = Linear::new(params, "value", (n_features, 1), VALUE_GAIN, rng);
+        let policy = Linear::new(
+            params,
+            "policy",
+            (n_features, n_actions),
+            init,
+            POLICY_GAIN,
+            rng,
+        );
+        let value = Linear::new(params, "value", (n_features, 1), init, VALUE_GAIN, rng);
         Ok(Self {
             torso,
             policy,

@@ -1,10 +1,10 @@
 //! A two-dimensional convolution with a square kernel.
 
 use rand::Rng;
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
 use crate::Params;
-use crate::init::{RELU_GAIN, orthogonal};
+use crate::init::{Init, RELU_GAIN};
 
 /// The shape of a convolution, and the scale of its input.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -74,16 +74,22 @@ pub struct Conv2d {
 }
 
 impl Conv2d {
-    /// A layer `name.weight`, orthogonal with the gain of a `ReLU` layer, and `name.bias`, zero.
-    pub fn new(params: &mut Params, name: &str, spec: ConvSpec, rng: &mut impl Rng) -> Self {
+    /// A layer `name.weight` and `name.bias`, drawn by `init` with the gain of a `ReLU` layer.
+    pub fn new(
+        params: &mut Params,
+        name: &str,
+        spec: ConvSpec,
+        init: Init,
+        rng: &mut impl Rng,
+    ) -> Self {
         let shape = [
             spec.out_channels,
             spec.in_channels,
             spec.kernel,
             spec.kernel,
         ];
-        let weight = memory_order(&orthogonal(&shape, RELU_GAIN, rng), params.device());
-        let bias = Tensor::zeros([spec.out_channels], (Kind::Float, Device::Cpu));
+        let (weight, bias) = init.draw(&shape, RELU_GAIN, rng);
+        let weight = memory_order(&weight, params.device());
         Self {
             weight: params.add(format!("{name}.weight"), &weight),
             bias: params.add(format!("{name}.bias"), &bias),
@@ -136,6 +142,7 @@ pub(crate) fn convolve(
 mod tests {
     use rand::SeedableRng as _;
     use rand_chacha::ChaCha8Rng;
+    use tch::Kind;
 
     use super::*;
 
@@ -146,7 +153,13 @@ mod tests {
             [(8, 4, 0, 84), (3, 1, 1, 7), (4, 2, 0, 9), (1, 1, 0, 1)]
         {
             let spec = ConvSpec::new(2, 3, kernel).stride(stride).padding(padding);
-            let conv = Conv2d::new(&mut Params::new(Device::Cpu), "conv", spec, &mut rng);
+            let conv = Conv2d::new(
+                &mut Params::new(Device::Cpu),
+                "conv",
+                spec,
+                Init::Orthogonal,
+                &mut rng,
+            );
             let x = Tensor::zeros([1, 2, size, size + 1], (Kind::Float, Device::Cpu));
             let out = conv.forward(&x).size();
             assert_eq!(out, [1, 3, spec.out_size(size), spec.out_size(size + 1)]);
@@ -158,7 +171,13 @@ mod tests {
     fn scaling_the_weights_is_scaling_the_image() {
         let mut rng = ChaCha8Rng::seed_from_u64(2);
         let spec = ConvSpec::new(2, 3, 3);
-        let mut conv = Conv2d::new(&mut Params::new(Device::Cpu), "conv", spec, &mut rng);
+        let mut conv = Conv2d::new(
+            &mut Params::new(Device::Cpu),
+            "conv",
+            spec,
+            Init::Orthogonal,
+            &mut rng,
+        );
         let x = Tensor::arange(2 * 2 * 5 * 6, (Kind::Float, Device::Cpu)).view([2, 2, 5, 6]);
         let expected = conv.forward(&(&x / 255.0));
         conv.spec = spec.input_scale(1.0 / 255.0);

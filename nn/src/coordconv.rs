@@ -21,7 +21,7 @@ use rand::Rng;
 use tch::{Device, Kind, Tensor};
 
 use crate::conv::{convolve, memory_order};
-use crate::init::{RELU_GAIN, orthogonal};
+use crate::init::{Init, RELU_GAIN};
 use crate::{Conv2d, ConvSpec, Params, coord_channels};
 
 /// A convolution of an image and its coordinate channels, with bias. Height and width are taken from the input.
@@ -48,19 +48,19 @@ struct Windows {
 }
 
 impl CoordConv2d {
-    /// A layer `name.weight`, orthogonal over all `in + d` channels with the gain of a `ReLU` layer, and `name.bias`, zero.
+    /// A layer `name.weight` and `name.bias`, drawn by `init` over all `in + d` channels with the gain of a `ReLU` layer.
     /// `spec` counts the channels of the image only.
     pub fn new(
         params: &mut Params,
         name: &str,
         spec: ConvSpec,
         radius: bool,
+        init: Init,
         rng: &mut impl Rng,
     ) -> Self {
         let n_channels = spec.in_channels + n_coords(radius);
         let shape = [spec.out_channels, n_channels, spec.kernel, spec.kernel];
-        let weight = orthogonal(&shape, RELU_GAIN, rng);
-        let bias = Tensor::zeros([spec.out_channels], (Kind::Float, Device::Cpu));
+        let (weight, bias) = init.draw(&shape, RELU_GAIN, rng);
         Self::from_tensors(params, name, (&weight, &bias), spec, radius)
     }
 
@@ -238,7 +238,14 @@ mod tests {
                     ConvSpec::new(2, 4, 1),
                 ] {
                     let mut params = Params::new(Device::Cpu);
-                    let layer = CoordConv2d::new(&mut params, "conv", spec, radius, &mut rng);
+                    let layer = CoordConv2d::new(
+                        &mut params,
+                        "conv",
+                        spec,
+                        radius,
+                        Init::Orthogonal,
+                        &mut rng,
+                    );
                     let _ = tch::no_grad(|| layer.bias.shallow_clone().fill_(0.3));
                     let x = image(2, &spec, height, width).set_requires_grad(true);
                     let mut inputs = params.tensors();
@@ -264,7 +271,13 @@ mod tests {
     fn zero_coordinate_weights_are_the_convolution_exactly() {
         let mut rng = ChaCha8Rng::seed_from_u64(2);
         let spec = ConvSpec::new(3, 4, 3).stride(2);
-        let conv = Conv2d::new(&mut Params::new(Device::Cpu), "conv", spec, &mut rng);
+        let conv = Conv2d::new(
+            &mut Params::new(Device::Cpu),
+            "conv",
+            spec,
+            Init::Orthogonal,
+            &mut rng,
+        );
         for radius in [false, true] {
             let mut params = Params::new(Device::Cpu);
             let layer = CoordConv2d::from_conv(&mut params, "conv", &conv, radius);
@@ -277,7 +290,14 @@ mod tests {
     fn one_layer_serves_images_of_different_sizes() {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         let spec = ConvSpec::new(1, 2, 3);
-        let layer = CoordConv2d::new(&mut Params::new(Device::Cpu), "conv", spec, true, &mut rng);
+        let layer = CoordConv2d::new(
+            &mut Params::new(Device::Cpu),
+            "conv",
+            spec,
+            true,
+            Init::Orthogonal,
+            &mut rng,
+        );
         for (height, width) in [(5, 6), (6, 5), (5, 6), (3, 3)] {
             let x = image(1, &spec, height, width);
             assert_close(&layer.forward(&x), &concatenated(&layer, &x), "size");

@@ -1,15 +1,15 @@
 //! The networks of rlrun and what trains them, on libtorch and usable on its own: `CoordConv` (Liu et al. 2018), the Nature
-//! torso (Mnih et al. 2015) with or without it, actor-critic heads, orthogonal initialisation, and optimizers whose state
-//! can be saved.
+//! torso (Mnih et al. 2015) with or without it, actor-critic and Q-value heads, initialisation, and optimizers whose state can
+//! be saved.
 //!
 //! ```text
 //! Params --- every trainable tensor, named, in the order of creation
 //!   ^
 //!   | new(&mut Params, ...) registers
-//! ActorCritic -> NatureTorso -> Conv2d | CoordConv2d, Linear
-//!   |  forward(obs)                coords: the coordinate channels, built once per size
+//! ActorCritic | QNetwork -> NatureTorso -> Conv2d | CoordConv2d, Linear
+//!   |  forward(obs)                           coords: the coordinate channels, built once per size
 //!   v
-//! loss -> Tensor::run_backward(&[loss], &params.tensors(), ..) -> grads -> optim::{RmsPropTf, Adam}
+//! loss -> Tensor::run_backward(&[loss], &params.tensors(), ..) -> grads -> optim::{RmsPropTf, RmsPropCentered, Adam}
 //! ```
 //!
 //! A layer keeps handles of the tensors that [`Params`] owns; the optimizer changes them in place, so a layer never needs
@@ -46,6 +46,7 @@ mod linear;
 pub mod optim;
 mod params;
 mod pixels;
+mod q_network;
 mod slices;
 pub mod torso;
 mod torso_config;
@@ -58,5 +59,6 @@ pub use coords::coord_channels;
 pub use error::NnError;
 pub use linear::Linear;
 pub use params::Params;
-pub use torso::NatureTorso;
+pub use q_network::{QHead, QNetwork, QNetworkConfig};
+pub use torso::{NatureConvs, NatureTorso};
 pub use torso_config::{CoordLayers, TorsoConfig, TorsoKind};

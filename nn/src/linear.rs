@@ -1,10 +1,10 @@
 //! A fully connected layer, `y = W x + b`.
 
 use rand::Rng;
-use tch::{Device, Kind, Tensor};
+use tch::Tensor;
 
 use crate::Params;
-use crate::init::orthogonal;
+use crate::init::Init;
 
 /// A fully connected layer.
 #[derive(Debug)]
@@ -14,17 +14,17 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// A layer `name.weight`, orthogonal with `gain`, and `name.bias`, zero. `sizes` is (in, out).
+    /// A layer `name.weight` and `name.bias`, drawn by `init` with `gain`. `sizes` is (in, out).
     pub fn new(
         params: &mut Params,
         name: &str,
         sizes: (i64, i64),
+        init: Init,
         gain: f64,
         rng: &mut impl Rng,
     ) -> Self {
         let (n_in, n_out) = sizes;
-        let weight = orthogonal(&[n_out, n_in], gain, rng);
-        let bias = Tensor::zeros([n_out], (Kind::Float, Device::Cpu));
+        let (weight, bias) = init.draw(&[n_out, n_in], gain, rng);
         Self {
             weight: params.add(format!("{name}.weight"), &weight),
             bias: params.add(format!("{name}.bias"), &bias),

@@ -10,6 +10,8 @@
 //! features [B, 512]
 //! ```
 //!
+//! [`NatureConvs`] are the three convolutions alone, for networks that put more than one layer on them.
+//!
 //! The paper's pixels are divided by 255. Here the first convolution's image weights are
 //! ([`ConvSpec::input_scale`](crate::ConvSpec)); the coordinates, already in [-1, 1], are not.
 //!
@@ -22,7 +24,7 @@
 use rand::Rng;
 use tch::Tensor;
 
-use crate::init::RELU_GAIN;
+use crate::init::{Init, RELU_GAIN};
 use crate::pixels::to_float;
 use crate::{
     Conv2d, ConvSpec, CoordConv2d, CoordLayers, Linear, NnError, Params, TorsoConfig, TorsoKind,
@@ -38,8 +40,15 @@ const MIN_OBS_SIZE: i64 = 36;
 /// The torso.
 #[derive(Debug)]
 pub struct NatureTorso {
-    convs: Vec<Layer>,
+    convs: NatureConvs,
     fc: Linear,
+}
+
+/// Its convolutions.
+#[derive(Debug)]
+pub struct NatureConvs {
+    layers: Vec<Layer>,
+    n_features: i64,
 }
 
 #[derive(Debug)]
@@ -58,7 +67,7 @@ impl Layer {
 }
 
 impl NatureTorso {
-    /// Parameters `torso.conv1.weight`, `torso.conv1.bias` ... `torso.fc.bias`, orthogonal with gain sqrt 2, biases 0.
+    /// Parameters `torso.conv1.weight`, `torso.conv1.bias` ... `torso.fc.bias`, drawn by `init` with gain sqrt 2.
     /// `obs_shape` is channels, height, width.
     ///
     /// # Errors
@@ -67,6 +76,47 @@ impl NatureTorso {
         params: &mut Params,
         config: &TorsoConfig,
         obs_shape: [i64; 3],
+        init: Init,
+        rng: &mut impl Rng,
+    ) -> Result<Self, NnError> {
+        let convs = NatureConvs::new(params, config, obs_shape, init, rng)?;
+        let sizes = (convs.out_features(), N_FEATURES);
+        let fc = Linear::new(params, "torso.fc", sizes, init, RELU_GAIN, rng);
+        Ok(Self { convs, fc })
+    }
+
+    /// A second handle of the same torso, for another thread: it sees every change of the parameters.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        Self {
+            convs: self.convs.share(),
+            fc: self.fc.share(),
+        }
+    }
+
+    /// # Shapes
+    /// `u8 [B, C, H, W] -> f32 [B, 512]`
+    pub fn forward(&self, obs: &Tensor) -> Tensor {
+        let x = self.convs.forward(obs); // [B, H'*W'*64]
+        self.fc.forward(&x).relu_()
+    }
+
+    /// How many features come out.
+    pub fn out_features(&self) -> i64 {
+        N_FEATURES
+    }
+}
+
+impl NatureConvs {
+    /// Parameters `torso.conv1.weight` ... `torso.conv3.bias`, as [`NatureTorso::new`].
+    ///
+    /// # Errors
+    /// As [`NatureTorso::new`].
+    pub fn new(
+        params: &mut Params,
+        config: &TorsoConfig,
+        obs_shape: [i64; 3],
+        init: Init,
         rng: &mut impl Rng,
     ) -> Result<Self, NnError> {
         let [n_channels, height, width] = obs_shape;
@@ -84,52 +134,50 @@ impl NatureTorso {
             });
         }
         let specs = conv_specs(n_channels);
-        let convs = specs.iter().enumerate().map(|(layer_idx, &spec)| {
+        let layers = specs.iter().enumerate().map(|(layer_idx, &spec)| {
             let name = format!("torso.conv{}", layer_idx + 1);
             let with_coords = config.kind == TorsoKind::CoordConv
                 && (layer_idx == 0 || config.coord_layers == CoordLayers::All);
             if with_coords {
-                let conv = CoordConv2d::new(params, &name, spec, config.coord_radius, rng);
+                let conv = CoordConv2d::new(params, &name, spec, config.coord_radius, init, rng);
                 Layer::Coord(conv)
             } else {
-                Layer::Plain(Conv2d::new(params, &name, spec, rng))
+                Layer::Plain(Conv2d::new(params, &name, spec, init, rng))
             }
         });
-        let convs = convs.collect();
+        let layers = layers.collect();
         let out_size = |size| specs.iter().fold(size, |size, spec| spec.out_size(size));
-        let n_flat = LAST_CHANNELS * out_size(height) * out_size(width);
-        let fc = Linear::new(params, "torso.fc", (n_flat, N_FEATURES), RELU_GAIN, rng);
-        Ok(Self { convs, fc })
+        let n_features = LAST_CHANNELS * out_size(height) * out_size(width);
+        Ok(Self { layers, n_features })
     }
 
-    /// A second handle of the same torso, for another thread: it sees every change of the parameters.
+    /// A second handle of the same convolutions, for another thread: it sees every change of the parameters.
     #[must_use]
     pub fn share(&self) -> Self {
-        let convs = self.convs.iter().map(|layer| match layer {
+        let layers = self.layers.iter().map(|layer| match layer {
             Layer::Plain(conv) => Layer::Plain(conv.share()),
             Layer::Coord(conv) => Layer::Coord(conv.share()),
         });
         Self {
-            convs: convs.collect(),
-            fc: self.fc.share(),
+            layers: layers.collect(),
+            n_features: self.n_features,
         }
     }
 
     /// # Shapes
-    /// `u8 [B, C, H, W] -> f32 [B, 512]`
+    /// `u8 [B, C, H, W] -> f32 [B, H'*W'*64]`, in the order row, column, channel
     pub fn forward(&self, obs: &Tensor) -> Tensor {
         let pixels = to_float(obs); // [B, C, H, W] of 0..=255
         let x = self
-            .convs
+            .layers
             .iter()
             .fold(pixels, |x, conv| conv.forward(&x).relu_()); // [B, 64, H', W']
-        let x = x.permute([0, 2, 3, 1]).flatten(1, -1); // [B, H'*W'*64], no copy if channels-last
-        self.fc.forward(&x).relu_()
+        x.permute([0, 2, 3, 1]).flatten(1, -1) // no copy if channels-last
     }
 
     /// How many features come out.
     pub fn out_features(&self) -> i64 {
-        N_FEATURES
+        self.n_features
     }
 }
 
@@ -170,7 +218,8 @@ mod tests {
     fn build(config: TorsoConfig, obs_shape: [i64; 3]) -> (Params, NatureTorso) {
         let mut params = Params::new(Device::Cpu);
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let torso = NatureTorso::new(&mut params, &config, obs_shape, &mut rng).unwrap();
+        let torso =
+            NatureTorso::new(&mut params, &config, obs_shape, Init::Orthogonal, &mut rng).unwrap();
         (params, torso)
     }
 
@@ -208,7 +257,7 @@ mod tests {
         let mut params = Params::new(Device::Cpu);
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let mut refuse = |shape| {
-            NatureTorso::new(&mut params, &KINDS[1], shape, &mut rng)
+            NatureTorso::new(&mut params, &KINDS[1], shape, Init::Orthogonal, &mut rng)
                 .unwrap_err()
                 .to_string()
         };
@@ -253,7 +302,7 @@ mod tests {
             let pixels = to_float(&frames([2, 4, 44, 52]));
             assert_eq!(pixels.stride(), [4 * 44 * 52, 1, 4 * 52, 4]);
             let mut x = pixels;
-            for conv in &torso.convs {
+            for conv in &torso.convs.layers {
                 x = conv.forward(&x).relu_();
                 assert_eq!(x.stride()[1], 1, "{config:?}");
             }
