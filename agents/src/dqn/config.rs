@@ -166,4 +166,68 @@ mod tests {
             assert!((got - expected).abs() < 1e-12, "step {step}: {got}");
         }
     }
+
+    const DEFAULTS: &str = include_str!("../../../configs/dqn.toml");
+    const PRESETS: [(&str, &str); 5] = [
+        ("zoo", include_str!("../../../configs/presets/dqn-zoo.toml")),
+        (
+            "cleanrl",
+            include_str!("../../../configs/presets/dqn-cleanrl.toml"),
+        ),
+        (
+            "dopamine",
+            include_str!("../../../configs/presets/dqn-dopamine.toml"),
+        ),
+        (
+            "nature",
+            include_str!("../../../configs/presets/dqn-nature.toml"),
+        ),
+        (
+            "rainbow-lite",
+            include_str!("../../../configs/presets/dqn-rainbow-lite.toml"),
+        ),
+    ];
+
+    /// The `[dqn]` table of the defaults with `preset` laid over it, each of whose keys must be there.
+    fn laid(preset: &str) -> DqnConfig {
+        let mut all: toml::Table = toml::from_str(DEFAULTS).unwrap();
+        for (key, value) in toml::from_str::<toml::Table>(preset).unwrap() {
+            let place = all.get_mut(&key).unwrap_or_else(|| panic!("{key}"));
+            match (place, value) {
+                (toml::Value::Table(place), toml::Value::Table(values)) => {
+                    for (name, value) in values {
+                        let old = place.insert(name.clone(), value.clone());
+                        let old = old.unwrap_or_else(|| panic!("{key}.{name}"));
+                        assert!(old.same_type(&value), "{key}.{name}");
+                    }
+                }
+                (place, value) => {
+                    assert!(place.same_type(&value), "{key}");
+                    *place = value;
+                }
+            }
+        }
+        all["dqn"].clone().try_into().unwrap()
+    }
+
+    #[test]
+    fn the_shipped_files_hold_every_key_and_no_other() {
+        let tables: toml::Table = toml::from_str(DEFAULTS).unwrap();
+        let read: DqnConfig = tables["dqn"].clone().try_into().unwrap();
+        let written = toml::Table::try_from(&read).unwrap();
+        assert_eq!(Some(&written), tables["dqn"].as_table());
+        for (name, preset) in PRESETS {
+            let config = laid(preset);
+            let all_switches = config.double && config.dueling && config.prioritized;
+            assert_eq!(all_switches && config.n_step > 1, name == "rainbow-lite");
+        }
+        assert!(toml::from_str::<DqnConfig>("gamma = 0.99").is_err());
+    }
+
+    #[test]
+    fn the_preset_zoo_is_the_default() {
+        let defaults: toml::Table = toml::from_str(DEFAULTS).unwrap();
+        let zoo = toml::Table::try_from(laid(PRESETS[0].1)).unwrap();
+        assert_eq!(Some(&zoo), defaults["dqn"].as_table());
+    }
 }
