@@ -9,7 +9,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::config::{Layers, grouped};
-use crate::plan::{Machine, memory_bytes};
+use crate::plan::{AgentKind, Machine, memory_bytes};
 
 /// The version of the libtorch that is loaded, if a file beside it tells.
 pub(crate) fn libtorch_version() -> Option<String> {
@@ -156,10 +156,10 @@ fn instruction_sets() -> String {
 }
 
 fn memory(machine: &Machine) -> Finding {
-    let config = Layers::defaults()
+    let config = Layers::defaults(AgentKind::A2c)
         .config()
         .expect("a test reads the defaults");
-    let needed = memory_bytes(config.env.n_envs, config.a2c.rollout_steps);
+    let needed = memory_bytes(&config.agent(), config.env.n_envs);
     match machine.available_bytes {
         None => found("memory", "the system does not say".to_owned()),
         Some(bytes) if bytes >= needed => {

@@ -97,6 +97,12 @@ impl Rollout {
         }
     }
 
+    /// The observations of `envs` after the last step, and where their values go.
+    pub fn last_obs_and_bootstrap(&mut self, envs: &Range<usize>) -> (&[u8], &mut [f32]) {
+        let obs = &self.last_obs[self.obs_len * envs.start..self.obs_len * envs.end];
+        (obs, &mut self.bootstrap[envs.clone()])
+    }
+
     /// Stores the observations of `envs` at step `t`; step T means the ones after the last step.
     pub fn record_obs(&mut self, t: usize, envs: &Range<usize>, obs: &[u8]) {
         let target = if t == self.n_steps {

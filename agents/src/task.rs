@@ -10,3 +10,15 @@ pub struct Task {
     /// Whether the learner sees the sign of the reward instead of the reward.
     pub clip_rewards: bool,
 }
+
+impl Task {
+    /// The reward that the learner sees, of one that an environment gave.
+    pub fn learned_reward(&self, reward: f32) -> f32 {
+        match (self.clip_rewards, reward) {
+            (false, reward) => reward,
+            (true, reward) if reward > 0.0 => 1.0,
+            (true, reward) if reward < 0.0 => -1.0,
+            (true, _) => 0.0,
+        }
+    }
+}

@@ -10,12 +10,13 @@ use serde::Serialize;
 use crate::cli::{self, BenchTrainArgs};
 use crate::plan::{self, Machine, Plan, Threading};
 use crate::request::RequestError;
-use crate::train::{LearnerTime, Parts, prepare, with_crew};
+use crate::train::{Start, Training, with_training};
 
 /// What was measured.
 #[derive(Debug, Serialize)]
 struct Report {
     game: String,
+    agent: String,
     torso: String,
     n_envs: usize,
     n_groups: usize,
@@ -28,6 +29,7 @@ struct Report {
     steps_per_s: Vec<f64>,
     median_steps_per_s: f64,
     median_frames_per_s: f64,
+    updates_per_step: f64,
     /// Microseconds of the learner's thread per agent step, by what they were spent on.
     thread_us: BTreeMap<&'static str, f64>,
     /// Seconds from the plan to the first observations.
@@ -60,52 +62,62 @@ pub(crate) fn train(args: &BenchTrainArgs) -> Result<()> {
 
 fn measure(plan: &Plan, threading: Threading, args: &BenchTrainArgs) -> Result<Report> {
     let start = Instant::now();
-    let Parts {
-        mut learner, teams, ..
-    } = prepare(plan, 0, None)?;
-    let start_up_s = start.elapsed().as_secs_f64();
-    with_crew(teams, threading, |crew| {
-        while learner.step() < args.warmup {
-            learner.advance(crew)?;
+    with_training(plan, Start::default(), threading, |training, _| {
+        let start_up_s = start.elapsed().as_secs_f64();
+        while training.step() < args.warmup {
+            training.advance()?;
         }
-        learner.take_time();
-        let length = Duration::from_secs(args.seconds);
-        let first_step = learner.step();
-        let mut rates = Vec::new();
-        for _ in 0..args.repeats {
-            let (start, from) = (Instant::now(), learner.step());
-            while start.elapsed() < length {
-                learner.advance(crew)?;
-            }
-            rates.push(per_second(learner.step() - from, start.elapsed()));
-        }
-        let split = learner.take_time();
-        Ok(Report::new(
-            plan,
-            threading,
-            rates,
-            &split,
-            learner.step() - first_step,
-            start_up_s,
-            length,
-        ))
+        training.take_time();
+        let measured = Measured::take(training, args)?;
+        Ok(Report::new(plan, threading, &measured, start_up_s))
     })
 }
 
+/// What the clock and the training said.
+struct Measured {
+    /// Agent steps a second, one number a repeat.
+    rates: Vec<f64>,
+    steps: u64,
+    updates: u64,
+    time: Vec<(&'static str, Duration)>,
+    length: Duration,
+}
+
+impl Measured {
+    fn take(training: &mut dyn Training, args: &BenchTrainArgs) -> Result<Self> {
+        let length = Duration::from_secs(args.seconds);
+        let (first_step, first_update) = (training.step(), training.updates());
+        let mut rates = Vec::new();
+        for _ in 0..args.repeats {
+            let (start, from) = (Instant::now(), training.step());
+            while start.elapsed() < length {
+                training.advance()?;
+            }
+            rates.push(per_second(training.step() - from, start.elapsed()));
+        }
+        Ok(Self {
+            rates,
+            steps: training.step() - first_step,
+            updates: training.updates() - first_update,
+            time: training.take_time(),
+            length,
+        })
+    }
+}
+
 impl Report {
-    fn new(
-        plan: &Plan,
-        threading: Threading,
-        rates: Vec<f64>,
-        split: &LearnerTime,
-        steps: u64,
-        start_up_s: f64,
-        length: Duration,
-    ) -> Self {
-        let micros = |part: Duration| 1e6 / per_second(steps, part);
-        let median = median(&rates);
+    fn new(plan: &Plan, threading: Threading, measured: &Measured, start_up_s: f64) -> Self {
+        let micros = |part: Duration| 1e6 / per_second(measured.steps, part);
+        let median = median(&measured.rates);
+        let thread_us = measured
+            .time
+            .iter()
+            .map(|&(name, part)| (name, micros(part)));
+        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+        let updates_per_step = measured.updates as f64 / measured.steps as f64;
         Self {
             game: plan.game.clone(),
+            agent: plan.agent.kind().to_string(),
             torso: plan.torso.kind.to_string(),
             n_envs: plan.env.n_envs,
             n_groups: plan.env.n_groups,
@@ -116,14 +128,12 @@ impl Report {
                 Threading::Actors => "actors",
                 Threading::Serial => "serial",
             },
-            seconds_per_repeat: length.as_secs_f64(),
-            steps_per_s: rates,
+            seconds_per_repeat: measured.length.as_secs_f64(),
+            steps_per_s: measured.rates.clone(),
             median_steps_per_s: median,
             median_frames_per_s: 4.0 * median,
-            thread_us: split
-                .parts()
-                .map(|(name, part)| (name, micros(part)))
-                .into(),
+            updates_per_step,
+            thread_us: thread_us.collect(),
             start_up_s,
             peak_memory_mb: peak_memory_mb(),
         }
@@ -131,8 +141,9 @@ impl Report {
 
     fn table(&self) -> String {
         let mut text = format!(
-            "{} a2c-{} on {}: {} environments in {} groups ({}), {} emulator threads a group, {} workers\n",
+            "{} {}-{} on {}: {} environments in {} groups ({}), {} emulator threads a group, {} workers\n",
             self.game,
+            self.agent,
             self.torso,
             self.device,
             self.n_envs,
@@ -159,6 +170,11 @@ impl Report {
             (
                 "frames/s",
                 format!("{:.0}", self.median_frames_per_s),
+                String::new(),
+            ),
+            (
+                "updates/step",
+                format!("{:.4}", self.updates_per_step),
                 String::new(),
             ),
         ];

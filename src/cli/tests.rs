@@ -3,7 +3,7 @@
 use clap::CommandFactory as _;
 
 use super::*;
-use crate::plan::{FolderRequest, Machine, Threading, TrainRequest};
+use crate::plan::{AgentKind, FolderRequest, Machine, Threading, TrainRequest};
 
 const MACHINE: Machine = Machine {
     cores: 2,
@@ -232,8 +232,14 @@ fn the_words_of_options_are_those_of_the_configuration() {
             .expect(option);
         }
     }
-    for (preset, _) in crate::config::PRESETS {
-        action(&format!("--game Pong --preset {preset}")).expect(preset);
+    for preset in crate::config::PRESETS {
+        let (agent, name) = (preset.agent, preset.name);
+        // A million transitions need not fit into this machine.
+        let small = match agent {
+            AgentKind::A2c => "",
+            AgentKind::Dqn => "--set dqn.replay_capacity=20k",
+        };
+        action(&format!("--game Pong --agent {agent} --preset {name} {small}")).expect(name);
     }
 }
 

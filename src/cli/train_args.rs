@@ -23,8 +23,8 @@ pub(crate) struct PlanArgs {
     /// The game: MsPacman, ms-pacman and ALE/MsPacman-v5 are the same; `rlrun games` lists them
     #[arg(long, short, value_name = "NAME", help_heading = WHAT)]
     game: Option<String>,
-    /// The algorithm that learns [default: a2c]
-    #[arg(long, value_parser = ["a2c"], hide_possible_values = true, help_heading = WHAT)]
+    /// The algorithm that learns, a2c or dqn [default: a2c]
+    #[arg(long, value_parser = ["a2c", "dqn"], hide_possible_values = true, help_heading = WHAT)]
     agent: Option<String>,
     /// The network in front of the heads: the Nature CNN, or the same with coordinate channels [default: conv]
     #[arg(long, value_name = "KIND", value_parser = ["conv", "coordconv"], help_heading = WHAT)]
@@ -46,24 +46,25 @@ pub(crate) struct PlanArgs {
     /// The master seed; on a CPU the same plan gives the same weights, bit for bit [default: 1]
     #[arg(long, value_name = "SEED", value_parser = parse_count, allow_negative_numbers = true, help_heading = HOW)]
     seed: Option<u64>,
-    /// Environments stepped together, about 3.5 MB each [default: 16]
+    /// Environments stepped together, about 3.5 MB each [default: 16 for a2c, 1 for dqn]
     #[arg(long, value_name = "N", value_parser = parse_count, allow_negative_numbers = true, help_heading = HOW)]
     envs: Option<u64>,
-    /// Actor threads, each with an equal share of the environments [default: 2]
+    /// Actor threads, each with an equal share of the environments [default: 2 for a2c, 1 for dqn]
     #[arg(long, value_name = "N", value_parser = parse_count, allow_negative_numbers = true, help_heading = HOW)]
     actors: Option<u64>,
-    /// Workers on a CPU, each with a thread and a share of the actors; their number decides how sums are rounded
-    /// [default: one for each core, at most one for each actor]
+    /// Workers on a CPU, each with a thread and a share of every update; their number decides how sums are rounded
+    /// [default: one for each core, for a2c at most one for each actor]
     #[arg(long, value_name = "N", value_parser = parse_count, allow_negative_numbers = true, help_heading = HOW)]
     threads: Option<u64>,
     /// Where the network lives: auto, cpu or cuda:N [default: auto]
     #[arg(long, value_name = "DEVICE", help_heading = HOW)]
     device: Option<DeviceChoice>,
 
-    /// Start from named hyper-parameters: RL Baselines3 Zoo's (also the default) or OpenAI Baselines'
-    #[arg(long, value_name = "NAME", value_parser = ["zoo", "baselines"], help_heading = LAYERS)]
+    /// Start from named hyper-parameters. a2c: zoo (RL Baselines3 Zoo's, also the default) or baselines (OpenAI Baselines');
+    /// dqn: zoo (also the default), cleanrl, dopamine, nature or rainbow-lite
+    #[arg(long, value_name = "NAME", help_heading = LAYERS)]
     preset: Option<String>,
-    /// Lay a TOML file over the preset; any keys of configs/a2c.toml, or the plan.toml of a run
+    /// Lay a TOML file over the preset; any keys of configs/a2c.toml or configs/dqn.toml, or the plan.toml of a run
     #[arg(
         long,
         value_name = "FILE",

@@ -1,10 +1,10 @@
 //! Layers of settings, each laid over the one before, and where every value came from.
 //!
 //! ```text
-//! configs/a2c.toml <- --preset <- --config FILE <- --set key=value <- named options
+//! configs/<agent>.toml <- --preset <- --config FILE <- --set key=value <- named options
 //! ```
 //!
-//! Each value is checked when it is laid: its key against the keys of `configs/a2c.toml`, its type against the value
+//! Each value is checked when it is laid: its key against the keys of `configs/<agent>.toml`, its type against the value
 //! there, and its words (an enum's names) by deserialising. So an error can name the file and line it came from.
 
 use std::collections::BTreeMap;
@@ -14,7 +14,8 @@ use serde::Deserialize as _;
 use toml::Value;
 
 use super::text::{self, Entry};
-use super::{Config, DEFAULTS, PRESETS, parse_count};
+use super::{Config, PRESETS, Preset, defaults, parse_count};
+use crate::plan::AgentKind;
 use crate::request::RequestError;
 
 /// The one key without a default.
@@ -23,7 +24,7 @@ const GAME: &str = "game";
 /// Where a value came from, as an error cites it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// `configs/a2c.toml`.
+    /// `configs/<agent>.toml`.
     Default,
     /// A file, with the line of the key.
     File {
@@ -59,40 +60,52 @@ impl Origin {
 /// All keys with the value and origin of the topmost layer that names them.
 #[derive(Clone, Debug)]
 pub(crate) struct Layers {
+    agent: AgentKind,
     /// The keys there are, each with a value of its type.
     known: BTreeMap<String, Value>,
     values: BTreeMap<String, (Value, Origin)>,
 }
 
 impl Layers {
-    /// The bottom layer: `configs/a2c.toml`.
-    pub(crate) fn defaults() -> Self {
-        let entries = text::entries(DEFAULTS).expect("a test reads configs/a2c.toml");
-        let mut known: BTreeMap<String, Value> = entries
-            .into_iter()
-            .filter(|entry| !entry.value.is_table())
-            .map(|entry| (entry.key, entry.value))
-            .collect();
+    /// The bottom layer: the complete configuration of an agent.
+    pub(crate) fn defaults(agent: AgentKind) -> Self {
+        let mut known = known_keys(agent);
         let values = known
             .iter()
             .map(|(key, value)| (key.clone(), (value.clone(), Origin::Default)))
             .collect();
         known.insert(GAME.to_owned(), Value::String(String::new()));
-        Self { known, values }
+        Self {
+            agent,
+            known,
+            values,
+        }
     }
 
     /// Lays a preset over what is there.
     ///
     /// # Errors
-    /// No preset of that name.
+    /// The agent has no preset of that name.
     pub(crate) fn lay_preset(&mut self, preset: &str) -> Result<(), RequestError> {
-        let Some((name, text)) = PRESETS.iter().find(|(name, _)| *name == preset) else {
-            let nearest = nearest(preset, PRESETS.iter().map(|(name, _)| *name));
-            return Err(RequestError::new(format!(
-                "unknown preset `{preset}`; did you mean `{nearest}`?"
-            )));
-        };
-        self.lay_file(&format!("preset {name}"), text)
+        let named = |known: &&Preset| known.name == preset;
+        let mut own = PRESETS.iter().filter(|known| known.agent == self.agent);
+        if let Some(Preset { name, text, .. }) = own.clone().find(named) {
+            return self.lay_file(&format!("preset {name}"), text);
+        }
+        let agent = self.agent;
+        Err(RequestError::new(match PRESETS.iter().find(named) {
+            Some(other) => format!(
+                "preset `{preset}` is one of --agent {}; here the agent is {agent}, which has {}",
+                other.agent,
+                own.map(|known| format!("`{}`", known.name))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ),
+            None => {
+                let nearest = nearest(preset, own.by_ref().map(|known| known.name));
+                format!("unknown preset `{preset}`; did you mean `{nearest}`?")
+            }
+        }))
     }
 
     /// Lays the text of a configuration file over what is there.
@@ -218,6 +231,12 @@ impl Layers {
         if self.is_section(key) {
             return Ok(());
         }
+        if let Some(agent) = AgentKind::ALL.into_iter().find(|agent| agent.as_str() == key) {
+            return Err(RequestError::new(format!(
+                "{origin}: `{key}` are the settings of --agent {agent}; here the agent is {}",
+                self.agent
+            )));
+        }
         let nearest = nearest(key, self.sections());
         Err(RequestError::new(format!(
             "{origin}: unknown table `{key}`; did you mean `{nearest}`?"
@@ -230,13 +249,47 @@ impl Layers {
             if self.is_section(key) {
                 return RequestError::new(format!("{origin}: `{key}` is a table of settings"));
             }
-            let nearest = elsewhere(key)
+            if let Some((owner, theirs)) = self.of_another_agent(key) {
+                return RequestError::new(format!(
+                    "{origin}: the agent {} has no `{key}`; `{theirs}` is a setting of --agent {owner}",
+                    self.agent
+                ));
+            }
+            let nearest = elsewhere(key, self.agent)
                 .unwrap_or_else(|| nearest(key, self.known.keys().map(String::as_str)));
             RequestError::new(format!(
                 "{origin}: unknown key `{key}`; did you mean `{nearest}`?"
             ))
         })
     }
+
+    /// The agent that has this key, or one of the same name in its own table, when ours has neither.
+    fn of_another_agent(&self, key: &str) -> Option<(AgentKind, String)> {
+        let name = key.split_once('.')?.1;
+        if elsewhere(key, self.agent).is_some() {
+            return None;
+        }
+        AgentKind::ALL
+            .into_iter()
+            .filter(|agent| *agent != self.agent)
+            .find_map(|agent| {
+                let theirs = known_keys(agent);
+                [key.to_owned(), format!("{agent}.{name}")]
+                    .into_iter()
+                    .find(|key| theirs.contains_key(key) && !self.known.contains_key(key))
+                    .map(|key| (agent, key))
+            })
+    }
+}
+
+/// The keys of an agent's configuration, each with its default.
+fn known_keys(agent: AgentKind) -> BTreeMap<String, Value> {
+    text::entries(defaults(agent))
+        .expect("a test reads the shipped configurations")
+        .into_iter()
+        .filter(|entry| !entry.value.is_table())
+        .map(|entry| (entry.key, entry.value))
+        .collect()
 }
 
 /// Refuses a value of another type than the default; a whole number may stand where a decimal one does.
@@ -261,15 +314,20 @@ fn check_type(key: &str, known: &Value, value: &Value, at: &Origin) -> Result<()
 }
 
 /// Our key for a name that other projects, or our own options, give it.
-fn elsewhere(wanted: &str) -> Option<&'static str> {
-    match wanted.rsplit('.').next()? {
-        "lr" => Some("a2c.learning_rate"),
-        "gamma" => Some("a2c.discount"),
-        "n_steps" | "nsteps" => Some("a2c.rollout_steps"),
-        "steps" | "n_timesteps" | "total_timesteps" => Some("total_steps"),
-        "actors" | "n_actors" => Some("env.n_groups"),
-        _ => None,
-    }
+fn elsewhere(wanted: &str, agent: AgentKind) -> Option<&'static str> {
+    let (a2c, dqn) = match wanted.rsplit('.').next()? {
+        "lr" => ("a2c.learning_rate", "dqn.learning_rate"),
+        "gamma" => ("a2c.discount", "dqn.discount"),
+        "n_steps" | "nsteps" => ("a2c.rollout_steps", "dqn.n_step"),
+        "buffer_size" | "replay_size" => return (agent == AgentKind::Dqn).then_some("dqn.replay_capacity"),
+        "steps" | "n_timesteps" | "total_timesteps" => ("total_steps", "total_steps"),
+        "actors" | "n_actors" => ("env.n_groups", "env.n_groups"),
+        _ => return None,
+    };
+    Some(match agent {
+        AgentKind::A2c => a2c,
+        AgentKind::Dqn => dqn,
+    })
 }
 
 /// The name that takes the fewest edits, of the whole key or of its last part.

@@ -1,4 +1,4 @@
-//! What may be configured: the keys of `configs/a2c.toml`, laid over by a preset, a file, `--set` and options.
+//! What may be configured: the keys of `configs/<agent>.toml`, laid over by a preset, a file, `--set` and options.
 
 mod layers;
 mod number;
@@ -7,29 +7,58 @@ mod text;
 use serde::{Deserialize, Serialize};
 
 use rlrun_agents::a2c::A2cConfig;
+use rlrun_agents::dqn::DqnConfig;
 use rlrun_envs::ProtocolName;
 use rlrun_nn::TorsoConfig;
 
-use crate::plan::{AgentKind, DeviceChoice, EnvPlan, RunPlan};
+use crate::plan::{AgentKind, AgentPlan, DeviceChoice, EnvPlan, ReplayPlan, RunPlan};
 
 pub(crate) use layers::{Layers, Origin};
 pub(crate) use number::{grouped, parse_count};
-pub(crate) use text::line_of;
+pub(crate) use text::{entries, line_of};
 
-/// The complete default configuration, built into the binary so that it runs anywhere.
-pub(crate) const DEFAULTS: &str = include_str!("../../configs/a2c.toml");
+/// The complete default configuration of an agent, built into the binary so that it runs anywhere.
+pub(crate) fn defaults(agent: AgentKind) -> &'static str {
+    match agent {
+        AgentKind::A2c => include_str!("../../configs/a2c.toml"),
+        AgentKind::Dqn => include_str!("../../configs/dqn.toml"),
+    }
+}
 
-/// The named presets: what `--preset` takes, and the text of its file.
-pub(crate) const PRESETS: [(&str, &str); 2] = [
-    ("zoo", include_str!("../../configs/presets/a2c-zoo.toml")),
-    (
-        "baselines",
-        include_str!("../../configs/presets/a2c-baselines.toml"),
-    ),
+/// A named preset.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Preset {
+    /// Whose it is.
+    pub(crate) agent: AgentKind,
+    /// What `--preset` takes.
+    pub(crate) name: &'static str,
+    /// The text of its file.
+    pub(crate) text: &'static str,
+}
+
+macro_rules! preset {
+    ($agent:ident, $name:literal, $file:literal) => {
+        Preset {
+            agent: AgentKind::$agent,
+            name: $name,
+            text: include_str!(concat!("../../configs/presets/", $file, ".toml")),
+        }
+    };
+}
+
+/// All presets.
+pub(crate) const PRESETS: [Preset; 7] = [
+    preset!(A2c, "zoo", "a2c-zoo"),
+    preset!(A2c, "baselines", "a2c-baselines"),
+    preset!(Dqn, "zoo", "dqn-zoo"),
+    preset!(Dqn, "cleanrl", "dqn-cleanrl"),
+    preset!(Dqn, "dopamine", "dqn-dopamine"),
+    preset!(Dqn, "nature", "dqn-nature"),
+    preset!(Dqn, "rainbow-lite", "dqn-rainbow-lite"),
 ];
 
 /// A configuration with every layer in place; what it leaves open (the game's spelling, `auto`, 0 for automatic) is
-/// settled by [`crate::plan::resolve`]. Units and sources stand in `configs/a2c.toml`.
+/// settled by [`crate::plan::resolve`]. Units and sources stand in `configs/<agent>.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
@@ -49,10 +78,25 @@ pub(crate) struct Config {
     pub(crate) learner: LearnerConfig,
     /// The convolutional torso.
     pub(crate) torso: TorsoConfig,
-    /// The hyper-parameters of A2C.
-    pub(crate) a2c: A2cConfig,
+    /// The hyper-parameters of A2C, if that is the agent.
+    pub(crate) a2c: Option<A2cConfig>,
+    /// The hyper-parameters of DQN, if that is the agent.
+    pub(crate) dqn: Option<DqnConfig>,
+    /// Where DQN's memory lies.
+    pub(crate) replay: Option<ReplayPlan>,
     /// Checkpoints and logs.
     pub(crate) run: RunPlan,
+}
+
+impl Config {
+    /// The agent with its hyper-parameters.
+    ///
+    /// # Panics
+    /// Never: the layers begin with all tables of their agent.
+    pub(crate) fn agent(&self) -> AgentPlan {
+        AgentPlan::new(self.agent, self.a2c.clone(), self.dqn.clone(), self.replay.clone())
+            .expect("the defaults have the tables of their agent")
+    }
 }
 
 /// The `[learner]` table before it is resolved.

@@ -5,28 +5,28 @@ use toml::de::{DeTable, DeValue};
 
 /// One key of a TOML text, tables included (before their contents).
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// The whole key, with dots: `a2c.learning_rate`.
-    pub(super) key: String,
+    pub(crate) key: String,
     /// Its value; a whole table for a section.
-    pub(super) value: toml::Value,
+    pub(crate) value: toml::Value,
     /// Line in the text, from 1.
-    pub(super) line: usize,
+    pub(crate) line: usize,
 }
 
 /// A text that is no TOML.
 #[derive(Debug)]
-pub(super) struct SyntaxError {
+pub(crate) struct SyntaxError {
     /// Line in the text, from 1.
-    pub(super) line: usize,
+    pub(crate) line: usize,
     /// What the parser says.
-    pub(super) message: String,
+    pub(crate) message: String,
     /// The line as it stands in the text.
-    pub(super) source: String,
+    pub(crate) source: String,
 }
 
 /// Lists the keys of a text in the order of its lines.
-pub(super) fn entries(text: &str) -> Result<Vec<Entry>, SyntaxError> {
+pub(crate) fn entries(text: &str) -> Result<Vec<Entry>, SyntaxError> {
     let spans = DeTable::parse(text).map_err(|error| syntax_error(text, &error))?;
     let values: toml::Table = text.parse().map_err(|error| syntax_error(text, &error))?;
     let mut entries = Vec::new();

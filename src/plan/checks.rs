@@ -1,9 +1,12 @@
 //! What no run can be made of, refused before anything is written. Each refusal cites the value and its origin.
 
+mod a2c;
+mod dqn;
+
 use rlrun_envs::ATARI_BYTES_PER_ENV;
 use rlrun_nn::{CoordLayers, TorsoKind};
 
-use super::Machine;
+use super::{AgentPlan, Machine};
 use crate::config::{Config, Layers, grouped};
 use crate::request::RequestError;
 
@@ -19,11 +22,14 @@ const BASE_BYTES: u64 = 600_000_000;
 const STEP_BYTES: u64 = 400_000;
 
 /// Bytes that a run needs at its peak, estimated from above.
-pub(crate) fn memory_bytes(n_envs: usize, rollout_steps: usize) -> u64 {
-    let steps = super::steps_per_update(n_envs, rollout_steps);
+pub(crate) fn memory_bytes(agent: &AgentPlan, n_envs: usize) -> u64 {
+    let own = match agent {
+        AgentPlan::A2c(config) => a2c::memory_bytes(config, n_envs),
+        AgentPlan::Dqn(config, replay) => dqn::memory_bytes(config, replay, n_envs),
+    };
     BASE_BYTES
         .saturating_add((n_envs as u64).saturating_mul(ATARI_BYTES_PER_ENV))
-        .saturating_add(steps.saturating_mul(STEP_BYTES))
+        .saturating_add(own)
 }
 
 /// Checks everything that does not need the environments.
@@ -31,64 +37,79 @@ pub(crate) fn memory_bytes(n_envs: usize, rollout_steps: usize) -> u64 {
 /// # Errors
 /// The first value that is out of its range or contradicts another.
 pub(super) fn check(config: &Config, layers: &Layers, machine: &Machine) -> Check {
-    check_ranges(config, layers)?;
+    let ranges = Ranges(layers);
+    check_ranges(config, &ranges)?;
     check_threads(config, layers)?;
-    check_steps(config, layers)?;
     check_torso(config, layers)?;
+    match &config.agent() {
+        AgentPlan::A2c(a2c) => a2c::check(a2c, config, &ranges)?,
+        AgentPlan::Dqn(dqn, _) => dqn::check(dqn, config, &ranges)?,
+    }
     check_memory(config, layers, machine)
 }
 
-fn check_ranges(config: &Config, layers: &Layers) -> Check {
-    let a2c = &config.a2c;
-    let demand = |holds: bool, key: &str, range: &str| {
+/// Demands on single values; a refusal cites the value and where it came from.
+struct Ranges<'a>(&'a Layers);
+
+impl Ranges<'_> {
+    fn demand(&self, holds: bool, key: &str, range: &str) -> Check {
         if holds {
             return Ok(());
         }
-        let cited = layers.cite(key);
+        let cited = self.0.cite(key);
         Err(RequestError::new(format!("{cited} must be {range}")))
-    };
-    let positive =
-        |value: f64, key| demand(value > 0.0 && value.is_finite(), key, "above 0 and finite");
-    let weight = |value: f64, key| {
-        demand(
+    }
+
+    fn positive(&self, value: f64, key: &str) -> Check {
+        self.demand(value > 0.0 && value.is_finite(), key, "above 0 and finite")
+    }
+
+    fn weight(&self, value: f64, key: &str) -> Check {
+        self.demand(
             value >= 0.0 && value.is_finite(),
             key,
             "0 or more and finite",
         )
-    };
-    positive(a2c.learning_rate, "a2c.learning_rate")?;
-    positive(a2c.max_grad_norm, "a2c.max_grad_norm")?;
-    positive(a2c.rmsprop_epsilon, "a2c.rmsprop_epsilon")?;
-    weight(a2c.entropy_coef, "a2c.entropy_coef")?;
-    weight(a2c.value_coef, "a2c.value_coef")?;
-    let discount = (0.0..=1.0).contains(&a2c.discount);
-    demand(discount, "a2c.discount", "between 0 and 1")?;
-    let decay = (0.0..1.0).contains(&a2c.rmsprop_decay);
-    demand(decay, "a2c.rmsprop_decay", "at least 0 and below 1")?;
+    }
 
+    /// Between 0 and 1, both included.
+    fn share(&self, value: f64, key: &str) -> Check {
+        self.demand((0.0..=1.0).contains(&value), key, "between 0 and 1")
+    }
+
+    /// A decay of a running mean.
+    fn decay(&self, value: f64, key: &str) -> Check {
+        self.demand((0.0..1.0).contains(&value), key, "at least 0 and below 1")
+    }
+
+    fn at_least_one(&self, count: u64, key: &str) -> Check {
+        self.demand(count > 0, key, "at least 1")
+    }
+}
+
+fn check_ranges(config: &Config, ranges: &Ranges<'_>) -> Check {
     let run = &config.run;
     let counts = [
-        (config.total_steps > 0, "total_steps"),
-        (config.env.n_envs > 0, "env.n_envs"),
-        (config.env.n_groups > 0, "env.n_groups"),
-        (a2c.rollout_steps > 0, "a2c.rollout_steps"),
+        (config.total_steps, "total_steps"),
+        (config.env.n_envs as u64, "env.n_envs"),
+        (config.env.n_groups as u64, "env.n_groups"),
         (
-            run.checkpoint_interval_seconds > 0,
+            run.checkpoint_interval_seconds,
             "run.checkpoint_interval_seconds",
         ),
-        (run.checkpoints_kept > 0, "run.checkpoints_kept"),
-        (run.log_interval_steps > 0, "run.log_interval_steps"),
+        (run.checkpoints_kept as u64, "run.checkpoints_kept"),
+        (run.log_interval_steps, "run.log_interval_steps"),
     ];
-    for (holds, key) in counts {
-        demand(holds, key, "at least 1")?;
+    for (count, key) in counts {
+        ranges.at_least_one(count, key)?;
     }
-    demand(
+    ranges.demand(
         config.env.n_envs <= MAX_ENVS,
         "env.n_envs",
         &format!("at most {MAX_ENVS}"),
     )?;
     let threads = format!("at most {MAX_THREADS}");
-    demand(
+    ranges.demand(
         config.learner.threads <= MAX_THREADS,
         "learner.threads",
         &threads,
@@ -120,20 +141,6 @@ fn check_threads(config: &Config, layers: &Layers) -> Check {
     Ok(())
 }
 
-fn check_steps(config: &Config, layers: &Layers) -> Check {
-    let update = super::steps_per_update(config.env.n_envs, config.a2c.rollout_steps);
-    if config.total_steps >= update {
-        return Ok(());
-    }
-    Err(RequestError::new(format!(
-        "{} is less than one update of {} steps: {} times {}",
-        layers.cite("total_steps"),
-        grouped(update),
-        layers.cite("env.n_envs"),
-        layers.cite("a2c.rollout_steps")
-    )))
-}
-
 /// Coordinates in a torso without them.
 fn check_torso(config: &Config, layers: &Layers) -> Check {
     if config.torso.kind == TorsoKind::CoordConv {
@@ -160,15 +167,22 @@ fn check_torso(config: &Config, layers: &Layers) -> Check {
 }
 
 fn check_memory(config: &Config, layers: &Layers, machine: &Machine) -> Check {
-    let needed = memory_bytes(config.env.n_envs, config.a2c.rollout_steps);
-    match machine.available_bytes {
-        Some(available) if needed > available => Err(RequestError::new(format!(
-            "{} with {} needs about {} MB of memory, and {} MB are available",
-            layers.cite("env.n_envs"),
-            layers.cite("a2c.rollout_steps"),
-            grouped(needed / 1_000_000),
-            grouped(available / 1_000_000)
-        ))),
-        _ => Ok(()),
-    }
+    let agent = config.agent();
+    let needed = memory_bytes(&agent, config.env.n_envs);
+    let Some(available) = machine.available_bytes.filter(|&bytes| needed > bytes) else {
+        return Ok(());
+    };
+    let (other, advice) = match &agent {
+        AgentPlan::A2c(_) => (layers.cite("a2c.rollout_steps"), String::new()),
+        AgentPlan::Dqn(dqn, replay) => (
+            layers.cite("dqn.replay_capacity"),
+            dqn::advice(dqn, replay, available.saturating_sub(needed - dqn::memory_bytes(dqn, replay, config.env.n_envs)), config.env.n_envs),
+        ),
+    };
+    Err(RequestError::new(format!(
+        "{} with {other} needs about {} MB of memory, and {} MB are available{advice}",
+        layers.cite("env.n_envs"),
+        grouped(needed / 1_000_000),
+        grouped(available / 1_000_000)
+    )))
 }

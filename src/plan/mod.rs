@@ -9,24 +9,25 @@
 //! A plan is written into its run folder as `plan.toml`. It has the keys of `configs/a2c.toml`, so that it can be
 //! given to `--config`, and it says nothing that leaves the numbers as they are (`--serial`, `--quiet`, folders).
 
+mod agent;
 mod checks;
 mod cuda;
 mod device;
+mod file;
 mod machine;
 mod resolve;
 mod resume;
 
-use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use rlrun_agents::a2c::A2cConfig;
 use rlrun_envs::ProtocolName;
 use rlrun_nn::TorsoConfig;
 
 use crate::config::grouped;
 
+pub(crate) use agent::{AgentKind, AgentPlan, ReplayPlan, replay_slack};
 pub(crate) use checks::memory_bytes;
 pub(crate) use device::{DeviceChoice, DeviceName};
 pub(crate) use machine::Machine;
@@ -35,10 +36,10 @@ pub(crate) use resume::resume;
 
 /// A resolved plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "file::PlanFile", into = "file::PlanFile")]
 pub(crate) struct Plan {
-    /// Which algorithm learns.
-    pub(crate) agent: AgentKind,
+    /// Which algorithm learns, with its hyper-parameters.
+    pub(crate) agent: AgentPlan,
     /// Canonical name of the game: `MsPacman`, `probe:position`.
     pub(crate) game: String,
     /// How the game is presented and when a return ends.
@@ -53,18 +54,8 @@ pub(crate) struct Plan {
     pub(crate) learner: LearnerPlan,
     /// The convolutional torso.
     pub(crate) torso: TorsoConfig,
-    /// The hyper-parameters of A2C.
-    pub(crate) a2c: A2cConfig,
     /// Checkpoints and logs.
     pub(crate) run: RunPlan,
-}
-
-/// The algorithms there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum AgentKind {
-    /// Advantage actor-critic.
-    A2c,
 }
 
 /// The `[env]` table.
@@ -141,22 +132,39 @@ pub(crate) enum Threading {
 }
 
 impl Plan {
-    /// Agent steps in one update: one rollout of every environment.
-    pub(crate) fn steps_per_update(&self) -> u64 {
-        steps_per_update(self.env.n_envs, self.a2c.rollout_steps)
+    /// Agent steps between two points at which a checkpoint can be saved: of A2C one rollout of every environment, of DQN the
+    /// least number in which every environment takes as many steps as the others and whole updates follow.
+    pub(crate) fn steps_per_round(&self) -> u64 {
+        let n_envs = self.env.n_envs;
+        match &self.agent {
+            AgentPlan::A2c(a2c) => n_envs.saturating_mul(a2c.rollout_steps) as u64,
+            AgentPlan::Dqn(dqn, _) => least_common_multiple(n_envs as u64, dqn.steps_per_update),
+        }
     }
 
-    /// Workers that share out the environments, each with a thread of its own. A GPU has one.
+    /// Workers that share out each update, each with a thread of its own; those of A2C act for their environments, too. A GPU
+    /// has one.
     pub(crate) fn n_workers(&self) -> usize {
+        let shares = match &self.agent {
+            AgentPlan::A2c(_) => self.env.n_groups,
+            AgentPlan::Dqn(dqn, _) => dqn.batch_size,
+        };
         match self.learner.device {
-            DeviceName::Cpu => self.learner.threads.min(self.env.n_groups),
+            DeviceName::Cpu => self.learner.threads.min(shares),
             DeviceName::Cuda(_) => 1,
         }
     }
 
-    /// Updates of the whole training; the last rollout is finished, so that it may pass `total_steps`.
+    /// Updates of the whole training; the last round is finished, so that it may pass `total_steps`.
     pub(crate) fn updates(&self) -> u64 {
-        self.total_steps.div_ceil(self.steps_per_update())
+        let rounds = self.total_steps.div_ceil(self.steps_per_round());
+        match &self.agent {
+            AgentPlan::A2c(_) => rounds,
+            AgentPlan::Dqn(dqn, _) => {
+                let steps = rounds * self.steps_per_round();
+                steps.saturating_sub(dqn.learning_starts_steps) / dqn.steps_per_update
+            }
+        }
     }
 
     /// The plan as TOML, as it stands in `plan.toml`.
@@ -169,33 +177,40 @@ impl Plan {
 
     /// The plan as TOML under one comment for each value that follows from it: what `--dry-run` prints.
     pub(crate) fn describe(&self) -> String {
-        let memory = memory_bytes(self.env.n_envs, self.a2c.rollout_steps);
+        let updates = match &self.agent {
+            AgentPlan::A2c(_) => format!(
+                "# updates = {} (total_steps / steps_per_update, rounded up)\n\
+                 # steps_per_update = {} (env.n_envs * a2c.rollout_steps)",
+                grouped(self.updates()),
+                grouped(self.steps_per_round()),
+            ),
+            AgentPlan::Dqn(dqn, _) => format!(
+                "# updates = {} ((total_steps - dqn.learning_starts_steps) / dqn.steps_per_update)\n\
+                 # updates that the acting network lags behind = at most {}",
+                grouped(self.updates()),
+                self.steps_per_round() / dqn.steps_per_update,
+            ),
+        };
+        let memory = memory_bytes(&self.agent, self.env.n_envs);
         let group = self.env.n_envs / self.env.n_groups;
         format!(
-            "# updates = {} (total_steps / steps_per_update, rounded up)\n\
-             # steps_per_update = {} (env.n_envs * a2c.rollout_steps)\n\
+            "{updates}\n\
              # frames = {} (4 * total_steps)\n\
              # environments of each actor = {group} (env.n_envs / env.n_groups)\n\
              # memory = about {} MB\n\
              \n{}",
-            grouped(self.updates()),
-            grouped(self.steps_per_update()),
             grouped(self.total_steps.saturating_mul(4)),
-            memory / 1_000_000,
+            grouped(memory / 1_000_000),
             self.to_toml()
         )
     }
 }
 
-/// Agent steps in one update; settings too large to multiply give the largest count.
-fn steps_per_update(n_envs: usize, rollout_steps: usize) -> u64 {
-    n_envs.saturating_mul(rollout_steps) as u64
-}
-
-impl fmt::Display for AgentKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::A2c => "a2c",
-        })
+/// Neither is 0; too large to multiply gives the largest count.
+fn least_common_multiple(a: u64, b: u64) -> u64 {
+    let (mut divisor, mut rest) = (a, b);
+    while rest > 0 {
+        (divisor, rest) = (rest, divisor % rest);
     }
+    (a / divisor).saturating_mul(b)
 }

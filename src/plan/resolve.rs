@@ -6,9 +6,12 @@ use rlrun_envs::World;
 use toml::Value;
 
 use super::checks;
-use super::{DeviceChoice, DeviceName, EnvPlan, LearnerPlan, Machine, Plan};
-use crate::config::{Config, Layers, Origin};
+use super::{AgentKind, DeviceChoice, DeviceName, EnvPlan, LearnerPlan, Machine, Plan};
+use crate::config::{Config, Layers, Origin, entries};
 use crate::request::RequestError;
+
+/// The key that says which algorithm learns.
+const AGENT: &str = "agent";
 
 /// What the command line says about the plan.
 #[derive(Clone, Debug, Default)]
@@ -43,12 +46,46 @@ impl ConfigFile {
     }
 }
 
+impl Asked {
+    /// The agent that is asked for: its hyper-parameters are the bottom layer, so it is looked for first, from the topmost
+    /// layer down.
+    ///
+    /// # Errors
+    /// No agent of that name. A file that is no TOML is refused when it is laid.
+    fn agent(&self) -> Result<AgentKind, RequestError> {
+        let flag = self.flags.iter().find(|(_, key, _)| *key == AGENT);
+        let flag = flag.map(|(flag, _, value)| (value.clone(), Origin::Flag(flag)));
+        let set = self.sets.iter().rev().find_map(|assignment| {
+            let (key, value) = assignment.split_once('=')?;
+            let value = Value::String(value.trim().trim_matches('"').to_owned());
+            (key.trim() == AGENT).then_some((value, Origin::Set))
+        });
+        let file = self.file.as_ref().and_then(|file| {
+            let mut entries = entries(&file.text).ok()?.into_iter();
+            let entry = entries.find(|entry| entry.key == AGENT)?;
+            let (name, line) = (file.name.clone(), entry.line);
+            Some((entry.value, Origin::File { name, line }))
+        });
+        let Some((value, origin)) = flag.or(set).or(file) else {
+            return Ok(AgentKind::A2c);
+        };
+        AgentKind::ALL
+            .into_iter()
+            .find(|kind| value.as_str() == Some(kind.as_str()))
+            .ok_or_else(|| {
+                RequestError::new(format!(
+                    "{origin}: unknown agent {value}: expected \"a2c\" or \"dqn\""
+                ))
+            })
+    }
+}
+
 /// Makes the plan. Nothing is read or written here.
 ///
 /// # Errors
 /// Whatever cannot be planned, with the key, its value and where that came from.
 pub(crate) fn resolve(asked: &Asked, machine: &Machine) -> Result<Plan, RequestError> {
-    let mut layers = Layers::defaults();
+    let mut layers = Layers::defaults(asked.agent()?);
     if let Some(preset) = &asked.preset {
         layers.lay_preset(preset)?;
     }
@@ -76,11 +113,12 @@ pub(crate) fn resolve(asked: &Asked, machine: &Machine) -> Result<Plan, RequestE
 
 /// Fills in what is left to the machine. The plan then says it, so that another machine gives the same numbers.
 fn settle(config: Config, game: String, device: DeviceName, machine: &Machine) -> Plan {
+    let agent = config.agent();
     let env = config.env;
     let automatic = |wanted: usize, otherwise: usize| if wanted == 0 { otherwise } else { wanted };
     let env_threads = (machine.cores / env.n_groups).clamp(1, env.n_envs / env.n_groups);
     Plan {
-        agent: config.agent,
+        agent,
         game,
         protocol: config.protocol,
         seed: config.seed,
@@ -94,7 +132,6 @@ fn settle(config: Config, game: String, device: DeviceName, machine: &Machine) -
             threads: automatic(config.learner.threads, machine.cores),
         },
         torso: config.torso,
-        a2c: config.a2c,
         run: config.run,
     }
 }

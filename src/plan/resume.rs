@@ -6,7 +6,7 @@ use rlrun_agents::a2c::Schedule;
 use toml::Value;
 
 use super::resolve;
-use super::{Asked, ConfigFile, DeviceChoice, Machine, Plan};
+use super::{AgentPlan, Asked, ConfigFile, DeviceChoice, Machine, Plan};
 use crate::config::{grouped, line_of};
 use crate::request::RequestError;
 
@@ -82,7 +82,7 @@ fn extend(plan: &mut Plan, asked: u64) -> Result<(), RequestError> {
     if asked < planned {
         return refuse("a run cannot be made shorter by resuming it");
     }
-    if asked > planned && plan.a2c.learning_rate_schedule == Schedule::Linear {
+    if asked > planned && depends_on_end(&plan.agent) {
         return refuse("its learning rate falls to zero at the planned end, which cannot be moved");
     }
     if i64::try_from(asked).is_err() {
@@ -90,6 +90,14 @@ fn extend(plan: &mut Plan, asked: u64) -> Result<(), RequestError> {
     }
     plan.total_steps = asked;
     Ok(())
+}
+
+/// Whether some value follows a schedule up to the planned end.
+fn depends_on_end(agent: &AgentPlan) -> bool {
+    match agent {
+        AgentPlan::A2c(a2c) => a2c.learning_rate_schedule == Schedule::Linear,
+        AgentPlan::Dqn(..) => false,
+    }
 }
 
 #[cfg(test)]

@@ -21,7 +21,12 @@ pub(crate) struct CheckpointMeta {
     pub(crate) episode_stats: EpisodeStats,
     /// Wall seconds of training so far.
     pub(crate) wall_seconds: f64,
+    /// What vouches for the replay memory, of an agent that has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) replay: Option<ReplayMeta>,
 }
+
+pub(crate) type ReplayMeta = serde_json::Value;
 
 /// What must be equal for a run to go on from a checkpoint: game, agent, torso and the like, as named strings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -17,7 +17,7 @@ use anyhow::{Context, Result, anyhow};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rlrun_envs::{BatchEnv, StepBatch};
 
-use super::crew::guarded;
+use super::station::guarded;
 use crate::plan::Threading;
 
 /// A group of environments.

@@ -2,31 +2,33 @@
 //!
 //! | file | what is in it |
 //! | --- | --- |
-//! | [`setup`] | plan -> environments, workers, learner |
-//! | [`crew`] | all threads and channels, wired and joined |
+//! | [`setup`] | plan -> environments, agent, threads |
+//! | [`training`] | what a session drives: an algorithm at work |
+//! | [`a2c`], [`dqn`] | the algorithms at work, each with its threads |
 //! | [`actors`] | step groups of environments |
-//! | [`worker`] | drives its groups through a rollout, computes its share of the gradient |
-//! | [`learner`] | sums up the shares, updates the agent |
+//! | [`collect`] | drives groups through a rollout, whoever chooses the actions |
+//! | [`station`] | someone who works on orders, with a thread or without |
 //! | [`games`] | full games and their raw scores |
 //! | [`metrics`] | the scalars in TensorBoard |
 //! | [`session`] | a run with its folder: logs, checkpoints, stop |
 //! | [`restore`] | what a resumed run goes on from |
 //! | [`summary`] | what a run came to |
 
+mod a2c;
 mod actors;
-mod crew;
+mod collect;
+mod dqn;
 mod games;
-mod learner;
 mod metrics;
 #[cfg(test)]
-mod probe_tests;
+mod probes;
 mod restore;
 mod session;
 mod setup;
+mod station;
 mod summary;
-mod worker;
+mod training;
 
-pub(crate) use crew::with_crew;
-pub(crate) use learner::LearnerTime;
 pub(crate) use session::run;
-pub(crate) use setup::{Parts, prepare};
+pub(crate) use setup::{Start, with_training};
+pub(crate) use training::Training;

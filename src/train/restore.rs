@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use tch::Tensor;
 
+use super::setup::Start;
 use crate::plan::Plan;
 use crate::request::RequestError;
 use crate::run::checkpoint::Checkpoint;
@@ -25,6 +26,18 @@ pub(crate) struct Restored {
 }
 
 impl Restored {
+    /// Where the run goes on from.
+    pub(crate) fn start(&self) -> Start {
+        let tensors = self.tensors.iter();
+        let tensors = tensors.map(|(name, tensor)| (name.clone(), tensor.shallow_clone()));
+        Start {
+            step: self.meta.steps,
+            updates: self.meta.updates,
+            tensors: Some(tensors.collect()),
+            replay: self.meta.replay.clone(),
+        }
+    }
+
     /// Opens the run folder `dir` and reads its newest valid checkpoint; each that is passed over is named.
     ///
     /// # Errors
@@ -51,7 +64,7 @@ impl Restored {
 /// What a checkpoint must agree with.
 pub(crate) fn identity(plan: &Plan) -> Identity {
     Identity::new([
-        ("agent", plan.agent.to_string()),
+        ("agent", plan.agent.kind().to_string()),
         ("game", plan.game.clone()),
         ("protocol", plan.protocol.to_string()),
         ("seed", plan.seed.to_string()),

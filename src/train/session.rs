@@ -7,13 +7,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use rlrun_envs::{EnvSpec, python};
 
-use super::crew::{Crew, with_crew};
 use super::games::FinishedGame;
-use super::learner::Learner;
-use super::metrics::{Row, UpdateMeans};
+use super::metrics::Row;
 use super::restore::{Restored, identity};
-use super::setup::{Parts, prepare};
+use super::setup::{Start, with_training};
 use super::summary::Summary;
+use super::training::Training;
 use crate::cli;
 use crate::config::grouped;
 use crate::doctor;
@@ -21,7 +20,7 @@ use crate::plan::{FolderRequest, Plan, TrainRequest};
 use crate::request::RequestError;
 use crate::run::checkpoint::{Checkpoint, weights_sha256};
 use crate::run::checkpoint_meta::CheckpointMeta;
-use crate::run::checkpoint_store::{SaveError, save, save_best};
+use crate::run::checkpoint_store::{save, save_best};
 use crate::run::clock::RunClock;
 use crate::run::episode_stats::{BestMean, EpisodeStats, GameResult};
 use crate::run::episodes::{EpisodeLog, EpisodeRow};
@@ -47,32 +46,23 @@ pub(crate) fn run(request: &TrainRequest) -> Result<()> {
         FolderRequest::Create { .. } => None,
         FolderRequest::Open { dir } => Some(Restored::load(dir, plan, &Screen::new(verbosity))?),
     };
-    let step = restored.as_ref().map_or(0, |restored| restored.meta.steps);
-    let saved = restored
-        .as_ref()
-        .map(|restored| restored.tensors.as_slice());
-    let Parts {
-        learner,
-        teams,
-        spec,
-    } = prepare(plan, step, saved)?;
-    if stop.is_requested() {
-        Screen::new(verbosity).warn("stopped before the first frame; nothing was written");
-        return Ok(());
-    }
-    let mut session = match (restored, &request.folder) {
-        (Some(restored), _) => Session::resume(plan, spec, learner, restored, stop, verbosity)?,
-        (None, FolderRequest::Create { runs_root, name }) => {
-            let folder = create_folder(plan, runs_root, name.as_deref())?;
-            let mut session = Session::create(plan, spec, learner, folder, stop, verbosity);
-            // A run that is killed before its first interval is over can be resumed too.
-            session.save_or_warn();
-            session
+    let start = restored.as_ref().map_or_else(Start::default, Restored::start);
+    with_training(plan, start, request.threading, |training, spec| {
+        if stop.is_requested() {
+            Screen::new(verbosity).warn("stopped before the first frame; nothing was written");
+            return Ok(());
         }
-        (None, FolderRequest::Open { .. }) => unreachable!("an opened folder is restored above"),
-    };
-    let ending = with_crew(teams, request.threading, |crew| session.train(crew));
-    session.close(ending)
+        let spec = spec.clone();
+        let session = match (restored, &request.folder) {
+            (Some(restored), _) => Session::resume(plan, spec, restored, stop, verbosity)?,
+            (None, FolderRequest::Create { runs_root, name }) => {
+                let folder = create_folder(plan, runs_root, name.as_deref())?;
+                Session::create(plan, spec, folder, stop, verbosity)
+            }
+            (None, FolderRequest::Open { .. }) => unreachable!("an opened folder is restored above"),
+        };
+        session.run(training)
+    })
 }
 
 /// Why the training loop was left, when nothing failed.
@@ -97,7 +87,7 @@ fn create_folder(plan: &Plan, runs_root: &Path, name: Option<&str>) -> Result<Ru
     let run = NewRun {
         runs_root,
         game: &plan.game,
-        agent: &plan.agent.to_string(),
+        agent: &plan.agent.kind().to_string(),
         torso: &plan.torso.kind.to_string(),
         seed: plan.seed,
         name,
@@ -111,7 +101,6 @@ fn create_folder(plan: &Plan, runs_root: &Path, name: Option<&str>) -> Result<Ru
 struct Session<'a> {
     plan: &'a Plan,
     spec: EnvSpec,
-    learner: Learner,
     folder: RunFolder,
     stats: EpisodeStats,
     episodes: EpisodeLog,
@@ -119,10 +108,9 @@ struct Session<'a> {
     progress: Progress,
     clock: RunClock,
     stop: StopFlag,
-    updates: u64,
     first_step: u64,
-    means: UpdateMeans,
-    /// Step of the next row of scalars.
+    /// Steps of the last and the next row of scalars.
+    last_row: u64,
     next_row: u64,
     last_checkpoint: Instant,
     best_is_due: bool,
@@ -134,8 +122,7 @@ impl<'a> Session<'a> {
     fn create(
         plan: &'a Plan,
         spec: EnvSpec,
-        learner: Learner,
-        folder: RunFolder,
+            folder: RunFolder,
         stop: StopFlag,
         verbosity: Verbosity,
     ) -> Self {
@@ -152,16 +139,14 @@ impl<'a> Session<'a> {
             progress,
             clock: RunClock::start(0.0),
             stop,
-            updates: 0,
             first_step: 0,
-            means: UpdateMeans::default(),
+            last_row: 0,
             next_row: plan.run.log_interval_steps,
             last_checkpoint: Instant::now(),
             best_is_due: false,
             saved_step: None,
             plan,
             spec,
-            learner,
             folder,
         }
     }
@@ -171,8 +156,7 @@ impl<'a> Session<'a> {
     fn resume(
         plan: &'a Plan,
         spec: EnvSpec,
-        learner: Learner,
-        restored: Restored,
+            restored: Restored,
         stop: StopFlag,
         verbosity: Verbosity,
     ) -> Result<Self> {
@@ -194,39 +178,49 @@ impl<'a> Session<'a> {
             progress,
             clock: RunClock::start(meta.wall_seconds),
             stop,
-            updates: meta.updates,
             first_step: meta.steps,
-            means: UpdateMeans::default(),
+            last_row: meta.steps,
             next_row: meta.steps + plan.run.log_interval_steps,
             last_checkpoint: Instant::now(),
             best_is_due: false,
             saved_step: Some(meta.steps),
             plan,
             spec,
-            learner,
             folder,
         })
     }
 
+    /// Trains to whatever end, and closes the run.
+    ///
     /// # Errors
-    /// If a thread of the crew failed or training diverged.
-    fn train(&mut self, crew: &mut Crew) -> Result<Ending> {
+    /// What ended the training before its time; a checkpoint is saved first.
+    fn run(mut self, training: &mut dyn Training) -> Result<()> {
+        training.settle(self.folder.path())?;
+        if self.saved_step.is_none() {
+            // A run that is killed before its first interval is over can be resumed too.
+            self.save_or_warn(training);
+        }
+        let ending = self.train(training);
+        self.close(training, ending)
+    }
+
+    /// # Errors
+    /// If a thread failed or training diverged.
+    fn train(&mut self, training: &mut dyn Training) -> Result<Ending> {
         let checkpoint_interval = Duration::from_secs(self.plan.run.checkpoint_interval_seconds);
-        while self.learner.step() < self.plan.total_steps {
+        while training.step() < self.plan.total_steps {
             if self.stop.is_requested() {
                 return Ok(Ending::Stopped);
             }
-            let update = self.learner.advance(crew)?;
-            self.updates += 1;
-            self.means.add(&update.stats);
-            self.count_games(&update.games);
-            self.progress
-                .update(self.learner.step(), self.stats.mean_score());
-            if self.learner.step() >= self.next_row {
-                self.write_row();
+            let games = training.advance()?;
+            self.count_games(&games);
+            let step = training.step();
+            self.progress.update(step, self.stats.mean_score());
+            if step >= self.next_row {
+                self.write_row(training);
             }
-            if self.last_checkpoint.elapsed() >= checkpoint_interval {
-                self.save_or_warn();
+            if self.last_checkpoint.elapsed() >= checkpoint_interval || training.wants_checkpoint() {
+                self.save_or_warn(training);
             }
         }
         Ok(Ending::Finished)
@@ -261,19 +255,20 @@ impl<'a> Session<'a> {
     }
 
     /// Writes a row of scalars and the games since the last one.
-    fn write_row(&mut self) {
-        let step = self.learner.step();
+    fn write_row(&mut self, training: &mut dyn Training) {
+        let step = training.step();
         Row {
             step,
-            updates: self.updates,
+            updates: training.updates(),
             stats: &self.stats,
-            means: &std::mem::take(&mut self.means),
-            time: &self.learner.take_time(),
+            means: &training.take_means(),
+            time: &training.take_time(),
             steps_per_s: self.progress.steps_per_second(),
             frame_skip: self.spec.frame_skip,
         }
         .write(&mut self.scalars);
         self.flush();
+        self.last_row = step;
         self.next_row = step + self.plan.run.log_interval_steps;
     }
 
@@ -283,32 +278,35 @@ impl<'a> Session<'a> {
     }
 
     /// Saves a checkpoint. A failure is a warning: the older ones are still there, and the next attempt may succeed.
-    fn save_or_warn(&mut self) {
-        if let Err(error) = self.save_checkpoint() {
+    fn save_or_warn(&mut self, training: &mut dyn Training) {
+        if let Err(error) = self.save_checkpoint(training) {
             let screen = self.progress.screen();
-            screen.warn(&format!("{error}; training goes on"));
+            screen.warn(&format!("{error:#}; training goes on"));
         }
     }
 
     /// # Errors
     /// If it could not be written whole.
-    fn save_checkpoint(&mut self) -> Result<(), SaveError> {
+    fn save_checkpoint(&mut self, training: &mut dyn Training) -> Result<()> {
         self.last_checkpoint = Instant::now();
         self.flush();
         let dir = self.folder.checkpoints();
+        let state = training.state()?;
         let checkpoint = Checkpoint {
-            step: self.learner.step(),
+            step: training.step(),
             meta: CheckpointMeta {
                 identity: identity(self.plan),
-                steps: self.learner.step(),
-                updates: self.updates,
+                steps: training.step(),
+                updates: training.updates(),
                 episode_stats: self.stats.clone(),
                 wall_seconds: self.clock.seconds(),
+                replay: state.replay,
             },
-            tensors: self.learner.agent().state(),
+            tensors: state.tensors,
         };
         save(&dir, &checkpoint, self.plan.run.checkpoints_kept)?;
-        self.saved_step = Some(self.learner.step());
+        training.saved();
+        self.saved_step = Some(training.step());
         if self.best_is_due {
             save_best(&dir, &checkpoint)?;
             self.best_is_due = false;
@@ -320,14 +318,15 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// Those of the training.
-    fn close(mut self, ending: Result<Ending>) -> Result<()> {
+    fn close(mut self, training: &mut dyn Training, ending: Result<Ending>) -> Result<()> {
         self.progress.finish();
-        if !self.means.is_empty() {
-            self.write_row();
+        if training.step() > self.last_row {
+            self.write_row(training);
         }
-        let saved = self.save_checkpoint();
+        let saved = self.save_checkpoint(training);
         let dir = self.folder.path().display().to_string();
         let how_to_resume = format!("go on with: rlrun --resume {dir}");
+        let step = grouped(training.step());
         match ending {
             Ok(Ending::Finished) => {
                 saved.with_context(|| {
@@ -335,27 +334,26 @@ impl<'a> Session<'a> {
                         "training reached its end, but the result is not saved; make room, then {how_to_resume}"
                     )
                 })?;
-                let summary = self.summary(weights_sha256(&self.learner.agent().weights())?);
+                let summary = self.summary(training)?;
                 if let Err(error) = self.folder.write_summary(&summary) {
                     self.progress.screen().warn(&error.to_string());
                 }
-                cli::print(&summary.in_words(self.steps_per_second(), self.folder.path()));
+                let rate = self.steps_per_second(training.step());
+                cli::print(&summary.in_words(rate, self.folder.path()));
                 Ok(())
             }
             Ok(Ending::Stopped) => {
                 if let Err(error) = saved {
-                    self.progress.screen().warn(&error.to_string());
+                    self.progress.screen().warn(&format!("{error:#}"));
                 }
                 self.progress.screen().warn(&format!(
-                    "stopped at step {}, saved up to {}; {how_to_resume}",
-                    grouped(self.learner.step()),
+                    "stopped at step {step}, saved up to {}; {how_to_resume}",
                     self.saved_up_to()
                 ));
                 Ok(())
             }
             Err(error) => Err(error.context(format!(
-                "the run failed at step {}, saved up to {}; mend the cause, then {how_to_resume}",
-                grouped(self.learner.step()),
+                "the run failed at step {step}, saved up to {}; mend the cause, then {how_to_resume}",
                 self.saved_up_to()
             ))),
         }
@@ -369,27 +367,29 @@ impl<'a> Session<'a> {
         )
     }
 
-    fn summary(&self, weights_sha256: String) -> Summary<'_> {
-        Summary {
+    /// # Errors
+    /// If the weights could not be copied from their device.
+    fn summary(&self, training: &dyn Training) -> Result<Summary<'_>> {
+        Ok(Summary {
             game: &self.plan.game,
-            agent: self.plan.agent.to_string(),
+            agent: self.plan.agent.kind().to_string(),
             torso: self.plan.torso.kind.to_string(),
             protocol: self.plan.protocol.to_string(),
             seed: self.plan.seed,
-            steps: self.learner.step(),
-            updates: self.updates,
+            steps: training.step(),
+            updates: training.updates(),
             games: self.stats.n_games(),
             mean_score_last_100: self.stats.mean_score(),
             best_mean_score: self.stats.best_mean_score(),
             wall_seconds: self.clock.seconds(),
-            weights_sha256,
-        }
+            weights_sha256: weights_sha256(&training.weights())?,
+        })
     }
 
     /// Agent steps a second, since this process started or resumed the run.
-    fn steps_per_second(&self) -> f64 {
+    fn steps_per_second(&self, step: u64) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "step counts are far below 2^52")]
-        let steps = (self.learner.step() - self.first_step) as f64;
+        let steps = (step - self.first_step) as f64;
         steps / self.clock.seconds_of_this_process()
     }
 }

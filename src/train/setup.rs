@@ -1,42 +1,72 @@
-//! From a plan to the parts of a run: environments at their first observations, workers, a learner.
+//! From a plan to an algorithm at work: environments at their first observations, the agent, the threads.
 
 use std::thread;
 
 use anyhow::{Context, Result};
-use rlrun_agents::a2c::A2c;
 use rlrun_agents::stream::{Consumer, derived_seed};
 use rlrun_agents::task::Task;
-use rlrun_envs::{EnvConfig, EnvSpec, Protocol, StepBatch, World, env_seed, make};
+use rlrun_envs::{EnvConfig, EnvError, EnvSpec, Protocol, StepBatch, World, env_seed, make};
 use tch::Tensor;
 
 use super::actors::Group;
-use super::crew::Team;
-use super::learner::Learner;
-use super::worker::Worker;
-use crate::plan::Plan;
+use super::training::Training;
+use super::{a2c, dqn};
+use crate::plan::{AgentPlan, Plan, Threading};
 use crate::request::RequestError;
+use crate::run::checkpoint_meta::ReplayMeta;
 
-/// What a run is made of.
-pub(crate) struct Parts {
-    /// What is trained.
-    pub(crate) learner: Learner,
-    /// Who works for it, at their environments' first observations.
-    pub(crate) teams: Vec<Team>,
-    /// What all groups of environments have in common.
+/// Where a run goes on from; all zero and empty for a new one.
+#[derive(Debug, Default)]
+pub(crate) struct Start {
+    /// Steps taken so far.
+    pub(crate) step: u64,
+    /// Updates made so far.
+    pub(crate) updates: u64,
+    /// The agent's state.
+    pub(crate) tensors: Option<Vec<(String, Tensor)>>,
+    /// What vouches for the replay memory, of an agent that has one.
+    pub(crate) replay: Option<ReplayMeta>,
+}
+
+/// Starts everything that `plan` needs, hands it to `drive`, and ends it again.
+///
+/// # Errors
+/// A [`RequestError`] if the game, Python or its packages are not to be had, or if the saved state does not fit; a thread
+/// that cannot be started; those of `drive`.
+pub(crate) fn with_training<T>(
+    plan: &Plan,
+    start: Start,
+    threading: Threading,
+    drive: impl FnOnce(&mut dyn Training, &EnvSpec) -> Result<T>,
+) -> Result<T> {
+    // One thread everywhere, also for the factorisations behind the initial weights: their rounding depends on it.
+    tch::set_num_threads(1);
+    match &plan.agent {
+        AgentPlan::A2c(config) => a2c::with_training(plan, config, start, threading, drive),
+        AgentPlan::Dqn(config, replay) => dqn::with_training(plan, (config, replay), start, threading, drive),
+    }
+}
+
+/// The environments of a run, reset.
+pub(crate) struct Worlds {
+    /// Every group with its first observations, in order.
+    pub(crate) groups: Vec<(Group, StepBatch)>,
+    /// What one group has.
     pub(crate) spec: EnvSpec,
 }
 
-/// Makes the parts of a run: a new one, or one that goes on from `step` with the agent in the state `saved`.
+/// Makes the environments of a run that stands at `step`, and meanwhile its agent.
 ///
 /// A resumed run cannot take up the games it was killed in; it starts new ones, under seeds that it has not used yet.
-/// Loading a ROM is slow, and done twice for each environment, so each group is made on a thread of its own, and the network
-/// meanwhile.
+/// Loading a ROM is slow, and done twice for each environment, so each group is made on a thread of its own.
 ///
 /// # Errors
-/// A [`RequestError`] if the game, Python or its packages are not to be had, or if the saved state does not fit.
-pub(crate) fn prepare(plan: &Plan, step: u64, saved: Option<&[(String, Tensor)]>) -> Result<Parts> {
-    // One thread everywhere, also for the factorisations behind the initial weights: their rounding depends on it.
-    tch::set_num_threads(1);
+/// As [`with_training`], and those of `make_agent`.
+pub(crate) fn worlds_and<A>(
+    plan: &Plan,
+    step: u64,
+    make_agent: impl FnOnce(Task) -> Result<A>,
+) -> Result<(Worlds, A)> {
     let refused = |error: &dyn std::error::Error| RequestError::new(error.to_string());
     let config = EnvConfig {
         world: World::resolve(&plan.game).map_err(|error| refused(&error))?,
@@ -58,7 +88,7 @@ pub(crate) fn prepare(plan: &Plan, step: u64, saved: Option<&[(String, Tensor)]>
                     .context("starting a thread")
             })
             .collect();
-        let agent = agent(plan, &config, saved)?;
+        let agent = make_agent(task(&config))?;
         let groups = starting.into_iter().map(|starting| {
             let outcome = starting?.join();
             let outcome = outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -67,34 +97,24 @@ pub(crate) fn prepare(plan: &Plan, step: u64, saved: Option<&[(String, Tensor)]>
         Ok((agent, groups.collect::<Result<Vec<_>>>()?))
     })?;
     let spec = config.spec();
-    let teams = teams(plan, &agent, &spec, groups);
-    let learner = Learner::new(plan, agent, step);
-    Ok(Parts {
-        learner,
-        teams,
-        spec,
-    })
+    Ok((Worlds { groups, spec }, agent))
 }
 
-/// Shares the groups out to the workers of `agent`.
-fn teams(plan: &Plan, agent: &A2c, spec: &EnvSpec, groups: Vec<(Group, StepBatch)>) -> Vec<Team> {
-    let (n_groups, n_workers) = (groups.len(), plan.n_workers());
-    let mut groups = groups.into_iter();
-    let team = |number: usize| {
-        let own = number * n_groups / n_workers..(number + 1) * n_groups / n_workers;
-        let first_env = own.start * spec.n_envs;
-        let (groups, first): (Vec<_>, Vec<_>) = groups.by_ref().take(own.len()).unzip();
-        let worker = Worker::new(plan, agent.replica(), spec, first_env, first);
-        (worker, groups)
-    };
-    (0..n_workers).map(team).collect()
+fn task(config: &EnvConfig) -> Task {
+    let spec = config.spec();
+    let dimension = |n: usize| i64::try_from(n).expect("an observation's size fits");
+    Task {
+        obs_shape: spec.obs_shape.map(dimension),
+        n_actions: dimension(spec.n_actions),
+        clip_rewards: config.protocol.clip_rewards,
+    }
 }
 
 fn start_group(
     config: &EnvConfig,
     master: u64,
     number: usize,
-) -> Result<(Group, StepBatch), rlrun_envs::EnvError> {
+) -> Result<(Group, StepBatch), EnvError> {
     let envs = number * config.n_envs..(number + 1) * config.n_envs;
     let seeds: Vec<u32> = envs.map(|env| env_seed(master, env)).collect();
     let mut env = make(config)?;
@@ -103,21 +123,7 @@ fn start_group(
     Ok((Group { number, env }, first))
 }
 
-/// Makes the agent that `plan` describes, with its initial weights or those that were saved.
-fn agent(plan: &Plan, config: &EnvConfig, saved: Option<&[(String, Tensor)]>) -> Result<A2c> {
-    let spec = config.spec();
-    let dimension = |n: usize| i64::try_from(n).expect("an observation's size fits");
-    let task = Task {
-        obs_shape: spec.obs_shape.map(dimension),
-        n_actions: dimension(spec.n_actions),
-        clip_rewards: config.protocol.clip_rewards,
-    };
-    let device = plan.learner.device.into();
-    let mut agent = A2c::new(plan.a2c.clone(), &plan.torso, task, device, plan.seed)?;
-    if let Some(saved) = saved {
-        agent
-            .load_state(saved)
-            .map_err(|error| RequestError::new(format!("the checkpoint does not fit: {error}")))?;
-    }
-    Ok(agent)
+/// The refusal of a checkpoint whose tensors are not those of the plan's agent.
+pub(crate) fn does_not_fit(error: &dyn std::error::Error) -> RequestError {
+    RequestError::new(format!("the checkpoint does not fit: {error}"))
 }

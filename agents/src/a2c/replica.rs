@@ -117,14 +117,14 @@ impl Replica {
     /// Fills `scratch.returns` with the n-step returns of the rollout.
     fn compute_returns(&mut self, rollout: &Rollout) {
         let final_values = self.final_values(rollout);
-        let clip = self.task.clip_rewards;
+        let task = self.task;
         let Scratch {
             reward,
             ending,
             returns,
         } = &mut self.scratch;
         reward.clear();
-        reward.extend(rollout.reward.iter().map(|&reward| learned(reward, clip)));
+        reward.extend(rollout.reward.iter().map(|&reward| task.learned_reward(reward)));
         ending.clear();
         let how = |&over: &bool| {
             if over {
@@ -199,16 +199,6 @@ impl Terms {
     pub(super) fn explained_variance(&self) -> f64 {
         let unexplained = self.value_loss - self.error * self.error;
         1.0 - unexplained / (self.square_returns - self.returns * self.returns)
-    }
-}
-
-/// The reward that the learner sees.
-fn learned(reward: f32, clip: bool) -> f32 {
-    match (clip, reward) {
-        (false, reward) => reward,
-        (true, reward) if reward > 0.0 => 1.0,
-        (true, reward) if reward < 0.0 => -1.0,
-        (true, _) => 0.0,
     }
 }
 

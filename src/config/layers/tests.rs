@@ -5,7 +5,7 @@ use rlrun_agents::a2c::Schedule;
 use super::*;
 
 fn refusal(lay: impl FnOnce(&mut Layers) -> Result<(), RequestError>) -> String {
-    let mut layers = Layers::defaults();
+    let mut layers = Layers::defaults(AgentKind::A2c);
     lay(&mut layers).expect_err("refused").to_string()
 }
 
@@ -51,7 +51,11 @@ fn a_wrong_file_is_refused_with_file_line_and_key() {
         "\nprotocol = \"nature\"",
         "my.toml:2: protocol: unknown variant `nature`",
     );
-    check("agent = \"dqn\"", "my.toml:1: agent: unknown variant `dqn`");
+    check("agent = \"ppo\"", "my.toml:1: agent: unknown variant `ppo`");
+    check(
+        "[dqn]\ndouble = true",
+        "my.toml:1: `dqn` are the settings of --agent dqn; here the agent is a2c",
+    );
     check("[learner]\ndevice = \"gpu\"", "my.toml:2: learner.device: ");
     check("seed = [1, 2]", "must be a whole number, not [1, 2]");
 }
@@ -70,6 +74,14 @@ fn a_wrong_assignment_is_refused() {
     check("gamma=1", "did you mean `a2c.discount`?");
     check("n_env=4", "did you mean `env.n_envs`?");
     check("a2c=4", "`a2c` is a table of settings");
+    check(
+        "a2c.double=true",
+        "--set: the agent a2c has no `a2c.double`; `dqn.double` is a setting of --agent dqn",
+    );
+    check(
+        "dqn.double=true",
+        "the agent a2c has no `dqn.double`; `dqn.double` is a setting of --agent dqn",
+    );
     check(
         "a2c.discount=high",
         "--set: a2c.discount must be a number, not `high`",
@@ -90,25 +102,32 @@ fn an_unknown_preset_suggests_the_nearest() {
         error,
         "unknown preset `baseline`; did you mean `baselines`?"
     );
+    let error = refusal(|layers| layers.lay_preset("dopamine"));
+    assert_eq!(
+        error,
+        "preset `dopamine` is one of --agent dqn; here the agent is a2c, which has `zoo`, `baselines`"
+    );
 }
 
 #[test]
 fn every_shipped_config_and_preset_loads() {
-    let defaults = Layers::defaults().config().unwrap();
-    assert_eq!(defaults.game, None);
-    for (preset, _) in PRESETS {
-        let mut layers = Layers::defaults();
-        layers.lay_preset(preset).unwrap();
+    for preset in PRESETS {
+        let mut layers = Layers::defaults(preset.agent);
+        let defaults = layers.config().unwrap();
+        assert_eq!(defaults.game, None);
+        assert_eq!(defaults.agent().kind(), preset.agent);
+        layers.lay_preset(preset.name).unwrap();
         let config = layers.config().unwrap();
         // The defaults are the zoo's values.
-        assert_eq!(config == defaults, preset == "zoo", "{preset}");
+        let name = preset.name;
+        assert_eq!(config == defaults, name == "zoo", "{} {name}", preset.agent);
     }
 }
 
 #[test]
 fn each_layer_lies_over_the_one_before() {
-    let mut layers = Layers::defaults();
-    let rate = |layers: &Layers| layers.config().unwrap().a2c.learning_rate;
+    let mut layers = Layers::defaults(AgentKind::A2c);
+    let rate = |layers: &Layers| layers.config().unwrap().a2c.unwrap().learning_rate;
     let is = |got: f64, expected: f64| assert!((got - expected).abs() < 1e-12, "{got}");
 
     layers.lay_preset("baselines").unwrap();
@@ -131,8 +150,9 @@ fn each_layer_lies_over_the_one_before() {
     let config = layers.config().unwrap();
     assert_eq!(config.game.as_deref(), Some("MsPacman"));
     assert_eq!(config.total_steps, 20_000);
-    is(config.a2c.value_coef, 0.125);
-    assert_eq!(config.a2c.learning_rate_schedule, Schedule::Linear);
+    let a2c = config.a2c.unwrap();
+    is(a2c.value_coef, 0.125);
+    assert_eq!(a2c.learning_rate_schedule, Schedule::Linear);
     assert_eq!(layers.origin("seed"), &Origin::Default);
     assert!(layers.origin(GAME).is_typed());
     assert_eq!(layers.cite(GAME), "game = \"MsPacman\" (--game)");

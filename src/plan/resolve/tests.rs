@@ -1,6 +1,7 @@
 //! Plans that are refused first, then what a plan says.
 
 use super::*;
+use crate::plan::AgentPlan;
 
 const MACHINE: Machine = Machine {
     cores: 8,
@@ -91,6 +92,57 @@ fn what_cannot_be_planned_is_refused_with_its_reason() {
 }
 
 #[test]
+fn a_dqn_that_cannot_be_planned_is_refused_with_its_reason() {
+    let check = |sets: &[&str], expected: &str| {
+        let all = [&["game=Pong", "agent=dqn"], sets].concat();
+        let error = resolve(&asked(&all), &MACHINE).unwrap_err().to_string();
+        assert!(error.contains(expected), "{sets:?}: {error}");
+    };
+    check(
+        &["dqn.replay_capacity=1M"],
+        "needs about 7_9",
+    );
+    check(
+        &["dqn.replay_capacity=1M"],
+        "--set dqn.replay_capacity=420_000 would fit, or --replay-dir DIR keeps it on disk",
+    );
+    check(
+        &["dqn.n_step=100k"],
+        "dqn.replay_capacity = 100000 (the default) is too small for dqn.n_step = 100000 (--set) in each of env.n_envs = 1",
+    );
+    check(&["dqn.replay_capacity=16"], "is too small for dqn.batch_size = 32");
+    check(&["dqn.replay_capacity=0"], "is too small for");
+    check(
+        &["total_steps=100k"],
+        "total_steps = 100000 (--set) ends before the first update: dqn.learning_starts_steps = 100000",
+    );
+    check(&["dqn.steps_per_update=0"], "must be at least 1");
+    check(&["dqn.epsilon_end=1.5"], "must be between 0 and 1");
+    check(&["dqn.learning_rate=0"], "must be above 0");
+    check(&["dqn.max_grad_norm=-1"], "must be 0 or more");
+    check(&["a2c.discount=0.9"], "the agent dqn has no `a2c.discount`; `a2c.discount` is a setting of --agent a2c");
+    let error = resolve(&asked(&["game=Pong", "agent=dqnn"]), &MACHINE).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "--set: unknown agent \"dqnn\": expected \"a2c\" or \"dqn\""
+    );
+}
+
+#[test]
+fn rounds_are_the_least_in_which_whole_updates_follow() {
+    let check = |n_envs: &str, every: &str, expected: u64| {
+        let sets = ["game=Pong", "agent=dqn"];
+        let sizes = [format!("env.n_envs={n_envs}"), format!("dqn.steps_per_update={every}")];
+        let sets: Vec<&str> = sets.into_iter().chain(sizes.iter().map(String::as_str)).collect();
+        assert_eq!(plan(&sets).steps_per_round(), expected, "{sets:?}");
+    };
+    check("1", "4", 4);
+    check("8", "4", 8);
+    check("2", "4", 4);
+    check("6", "4", 12);
+}
+
+#[test]
 fn a_plan_without_a_game_says_how_to_name_one() {
     let error = resolve(&Asked::default(), &MACHINE).unwrap_err();
     assert!(error.to_string().contains("--game MsPacman"), "{error}");
@@ -135,13 +187,18 @@ fn named_options_lie_over_set_and_set_over_the_file() {
         (plan.total_steps, plan.seed, plan.env.n_envs),
         (3_000_000, 2, 4)
     );
-    assert!((plan.a2c.value_coef - 0.5).abs() < 1e-12);
+    let AgentPlan::A2c(a2c) = &plan.agent else {
+        panic!("{:?}", plan.agent)
+    };
+    assert!((a2c.value_coef - 0.5).abs() < 1e-12);
 }
 
 #[test]
 fn a_plan_reads_back_and_can_be_a_config_file() {
-    for torso in ["conv", "coordconv"] {
-        let first = plan(&["game=MsPacman", &format!("torso.kind={torso}"), "seed=7"]);
+    for (agent, torso) in [("a2c", "conv"), ("a2c", "coordconv"), ("dqn", "coordconv")] {
+        let agent = format!("agent={agent}");
+        let torso = format!("torso.kind={torso}");
+        let first = plan(&["game=MsPacman", &agent, &torso, "seed=7"]);
         let text = first.to_toml();
         assert_eq!(toml::from_str::<Plan>(&text).unwrap(), first);
         let file = Some(ConfigFile {

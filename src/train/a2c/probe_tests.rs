@@ -1,10 +1,13 @@
 //! The whole learner against worlds whose right answer is known: each fails for one kind of mistake only.
 
-use rlrun_envs::{EnvConfig, Protocol, World, make};
+use rlrun_agents::a2c::Replica;
+use rlrun_envs::World;
 
-use super::{Parts, prepare, with_crew};
-use crate::plan::{self, Asked, Machine, Plan, Threading};
-use crate::train::learner::Learner;
+use super::with_learner;
+use crate::plan::{self, AgentPlan, Asked, Machine, Plan, Threading};
+use crate::train::probes::observations;
+use crate::train::setup::Start;
+use crate::train::training::Training as _;
 
 /// A plan for a probe, small and quick, with `sets` laid over it.
 fn plan(probe: &str, sets: &[&str]) -> Plan {
@@ -25,38 +28,19 @@ fn plan(probe: &str, sets: &[&str]) -> Plan {
     plan::resolve(&asked, &Machine::detect()).unwrap()
 }
 
-/// Trains for `n_updates` and returns the learner.
-fn trained(plan: &Plan, n_updates: usize) -> Learner {
-    let Parts {
-        mut learner, teams, ..
-    } = prepare(plan, 0, None).unwrap();
-    with_crew(teams, Threading::Actors, |crew| {
-        for _ in 0..n_updates {
-            learner.advance(crew)?;
-        }
-        Ok(())
-    })
-    .unwrap();
-    learner
-}
-
-/// The first observations of a probe's games, \[n, 1, 36, 36\], each `steps` steps into its game.
-fn observations(probe: &str, n: usize, steps: usize) -> Vec<u8> {
-    let config = EnvConfig {
-        world: World::resolve(probe).unwrap(),
-        protocol: Protocol::named(rlrun_envs::ProtocolName::Baselines),
-        n_envs: n,
-        n_threads: 1,
+/// What was trained for `n_updates`.
+fn trained(plan: &Plan, n_updates: usize) -> Replica {
+    let AgentPlan::A2c(config) = &plan.agent else {
+        panic!("the agent is {}", plan.agent.kind())
     };
-    let mut env = make(&config).unwrap();
-    let mut batch = rlrun_envs::StepBatch::new(env.spec());
-    let seeds: Vec<u32> = (500..).take(n).collect();
-    env.reset(&seeds, &mut batch).unwrap();
-    for _ in 0..steps {
-        env.send(&vec![0; n]).unwrap();
-        env.recv(&mut batch).unwrap();
-    }
-    batch.obs
+    let start = Start::default();
+    with_learner(plan, config, &start, Threading::Actors, |learner, _| {
+        for _ in 0..n_updates {
+            learner.advance()?;
+        }
+        Ok(learner.agent().replica())
+    })
+    .unwrap()
 }
 
 fn check_value(probe: &str, steps: usize, expected: f32) {
@@ -70,10 +54,10 @@ fn check_value(probe: &str, steps: usize, expected: f32) {
         "a2c.max_grad_norm=100",
     ];
     let plan = plan(probe, &sets);
-    let learner = trained(&plan, 500);
+    let replica = trained(&plan, 500);
     let mut values = Vec::new();
     let obs = observations(probe, 1, steps);
-    learner.agent().replica().values(&obs, &mut values);
+    replica.values(&obs, &mut values);
     assert!(
         (values[0] - expected).abs() < 0.1,
         "{probe} after {steps} steps: V = {}, expected {expected}",
@@ -84,10 +68,10 @@ fn check_value(probe: &str, steps: usize, expected: f32) {
 /// Every environment shall take the best action with high probability.
 fn check_policy(probe: &str, sets: &[&str], n_updates: usize) {
     let plan = plan(probe, sets);
-    let learner = trained(&plan, n_updates);
+    let replica = trained(&plan, n_updates);
     let obs = observations(probe, 64, 0);
     let mut logits = Vec::new();
-    learner.agent().replica().act(&obs, &mut logits);
+    replica.act(&obs, &mut logits);
     let World::Probe(world) = World::resolve(probe).unwrap() else {
         unreachable!("a probe was asked for")
     };

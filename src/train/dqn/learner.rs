@@ -1,0 +1,305 @@
+//! The learner: the rounds of DQN.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use rlrun_agents::dqn::{Dqn, DqnConfig, UpdateStats};
+use rlrun_agents::replay::ReplayBatch;
+use rlrun_agents::rollout::Rollout;
+use tch::Tensor;
+
+use super::explorer::Explorer;
+use super::memory::{Draw, Memory};
+use super::stations::{CollectOrder, GatherOrder, Stations};
+use crate::plan::Plan;
+use crate::train::games::FinishedGame;
+use crate::train::setup::Start;
+use crate::train::station::guarded;
+use crate::train::training::{Means, Training, TrainingState};
+
+/// The agent, its memory, and who works for it.
+pub(crate) struct Learner<'a> {
+    agent: Dqn,
+    memory: Memory,
+    stations: Stations<'a>,
+    rhythm: Rhythm,
+    baggage: Option<Baggage>,
+    /// The batches of this round.
+    ready: Vec<ReplayBatch>,
+    /// Buffers for those of the next.
+    spare: Vec<ReplayBatch>,
+    step: u64,
+    updates: u64,
+    means: Means,
+    time: LearnerTime,
+}
+
+/// What travels to the collector and back.
+pub(super) struct Baggage {
+    /// Chooses the actions.
+    pub(super) explorer: Explorer,
+    /// Brings home what followed.
+    pub(super) rollout: Rollout,
+}
+
+/// When what happens.
+#[derive(Clone, Debug)]
+pub(super) struct Rhythm {
+    seed: u64,
+    steps_per_round: u64,
+    updates_per_round: usize,
+    config: DqnConfig,
+}
+
+/// An update that was made.
+struct Updated {
+    batch: ReplayBatch,
+    td_errors: Vec<f32>,
+}
+
+/// Where the time of the learner's thread went.
+#[derive(Clone, Copy, Debug, Default)]
+struct LearnerTime {
+    /// Computing its share of the gradients.
+    gradient: Duration,
+    /// Waiting for the other workers' shares.
+    worker_wait: Duration,
+    /// Summing, clipping and applying gradients.
+    apply: Duration,
+    /// Waiting for the environments after the last update of a round.
+    env_wait: Duration,
+    /// Waiting for the batches of the next round.
+    gather_wait: Duration,
+    /// Storing what was collected, and handing out new parameters.
+    store: Duration,
+}
+
+impl Rhythm {
+    pub(super) fn new(plan: &Plan, config: &DqnConfig) -> Self {
+        let steps_per_round = plan.steps_per_round();
+        let updates_per_round = usize::try_from(steps_per_round / config.steps_per_update)
+            .expect("no more updates than steps, which are counted in memory");
+        Self {
+            seed: plan.seed,
+            steps_per_round,
+            updates_per_round,
+            config: config.clone(),
+        }
+    }
+
+    /// Steps of each of `n_envs` environments in a round.
+    pub(super) fn n_steps(&self, n_envs: usize) -> usize {
+        usize::try_from(self.steps_per_round).expect("a round's steps are counted in memory") / n_envs
+    }
+
+    /// Updates of the round that begins at `step`.
+    fn updates_at(&self, step: u64) -> usize {
+        if step >= self.config.learning_starts_steps {
+            self.updates_per_round
+        } else {
+            0
+        }
+    }
+
+    /// Whether the target network is due in the round from `step` on.
+    fn syncs_target(&self, step: u64) -> bool {
+        let period = self.config.target_period_steps;
+        step / period < (step + self.steps_per_round) / period
+    }
+
+    /// | tag | meaning |
+    /// | --- | --- |
+    /// | `train/loss` | weighted mean of the loss of a batch |
+    /// | `train/q_mean` | mean value of the actions that were taken |
+    /// | `train/td_error_mean` | mean of the absolute temporal-difference errors |
+    /// | `train/grad_norm` | global norm of the gradient before clipping |
+    /// | `train/learning_rate` | step size |
+    /// | `train/updates_per_step` | updates of a round over its steps |
+    /// | `train/acting_lag_updates` | updates that the acting network lacks at most |
+    /// | `rollout/exploration_rate` | probability of a random action |
+    fn named(&self, stats: &UpdateStats, step: u64) -> [(&'static str, f64); 8] {
+        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+        let (updates, steps) = (self.updates_per_round as f64, self.steps_per_round as f64);
+        [
+            ("train/loss", stats.loss),
+            ("train/q_mean", stats.q_mean),
+            ("train/td_error_mean", stats.td_abs_mean),
+            ("train/grad_norm", stats.grad_norm),
+            ("train/learning_rate", stats.learning_rate),
+            ("train/updates_per_step", updates / steps),
+            ("train/acting_lag_updates", updates),
+            ("rollout/exploration_rate", self.config.epsilon_at(step)),
+        ]
+    }
+}
+
+impl<'a> Learner<'a> {
+    /// A learner that goes on from `start`.
+    pub(super) fn new(
+        rhythm: Rhythm,
+        agent: Dqn,
+        memory: Memory,
+        stations: Stations<'a>,
+        baggage: Baggage,
+        start: &Start,
+    ) -> Self {
+        let batch = || memory.batch(rhythm.config.batch_size);
+        Self {
+            // One set is learned from while the other is filled.
+            spare: std::iter::repeat_with(batch)
+                .take(2 * rhythm.updates_per_round)
+                .collect(),
+            ready: Vec::new(),
+            agent,
+            memory,
+            stations,
+            rhythm,
+            baggage: Some(baggage),
+            step: start.step,
+            updates: start.updates,
+            means: Means::default(),
+            time: LearnerTime::default(),
+        }
+    }
+
+    /// The agent.
+    #[cfg(test)]
+    pub(super) fn agent(&self) -> &Dqn {
+        &self.agent
+    }
+
+    /// Sends the collector and the gatherer off.
+    fn start_round(&mut self) -> Result<()> {
+        let baggage = self.baggage.take().context("a round has failed before")?;
+        let step = self.step;
+        self.stations
+            .collector
+            .order(CollectOrder { step, baggage });
+        let next_step = step + self.rhythm.steps_per_round;
+        let n_kept = self.spare.len() - self.rhythm.updates_at(next_step).min(self.spare.len());
+        let config = &self.rhythm.config;
+        self.stations.gatherer.order(GatherOrder {
+            replay: self.memory.replay()?,
+            buffers: self.spare.split_off(n_kept),
+            draw: Draw {
+                seed: self.rhythm.seed,
+                first_update: self.updates + self.ready.len() as u64,
+                beta: config
+                    .prioritized
+                    .then(|| config.priority_beta_at(next_step)),
+            },
+        });
+        Ok(())
+    }
+
+    /// An update on a batch.
+    fn update(&mut self, batch: ReplayBatch) -> Result<Updated> {
+        let batch = Arc::new(batch);
+        let start = Instant::now();
+        for worker in &mut self.stations.workers {
+            worker.order(Arc::clone(&batch));
+        }
+        let mut shares = Vec::with_capacity(self.stations.workers.len());
+        // The first one works now and here.
+        let (first, others) = self.stations.workers.split_at_mut(1);
+        shares.push(first[0].result()?);
+        let own_done = Instant::now();
+        for worker in others {
+            shares.push(worker.result()?);
+        }
+        let all_done = Instant::now();
+        let (agent, step) = (&mut self.agent, self.step);
+        let (stats, td_errors) = guarded(|| Ok(agent.apply(shares, step)?))?;
+        self.means.add(&self.rhythm.named(&stats, step));
+        self.updates += 1;
+        self.time.gradient += own_done - start;
+        self.time.worker_wait += all_done - own_done;
+        self.time.apply += all_done.elapsed();
+        // Every worker has let it go before its result came.
+        let batch = Arc::into_inner(batch).context("a batch is still in use")?;
+        Ok(Updated { batch, td_errors })
+    }
+
+    /// Brings the sides together: what was collected goes into the memory, the explorer gets the new parameters.
+    fn end_round(&mut self, updated: Vec<Updated>) -> Result<Vec<FinishedGame>> {
+        let start = Instant::now();
+        let (mut baggage, games) = self.stations.collector.result()?;
+        let collected = Instant::now();
+        let gathered = self.stations.gatherer.result()?;
+        let all_here = Instant::now();
+        self.memory.store(&baggage.rollout)?;
+        for Updated { batch, td_errors } in updated {
+            self.memory.learned(&batch, &td_errors)?;
+            self.spare.push(batch);
+        }
+        self.ready = gathered.ready;
+        self.spare.extend(gathered.spare);
+        if self.rhythm.syncs_target(self.step) {
+            self.agent.sync_target();
+        }
+        baggage.explorer.refresh();
+        self.baggage = Some(baggage);
+        self.step += self.rhythm.steps_per_round;
+        self.time.env_wait += collected - start;
+        self.time.gather_wait += all_here - collected;
+        self.time.store += all_here.elapsed();
+        Ok(games)
+    }
+}
+
+impl Training for Learner<'_> {
+    /// One round.
+    fn advance(&mut self) -> Result<Vec<FinishedGame>> {
+        self.memory.open_in_ram()?;
+        self.start_round()?;
+        let ready = std::mem::take(&mut self.ready);
+        let updated = ready.into_iter().map(|batch| self.update(batch));
+        let updated = updated.collect::<Result<Vec<_>>>()?;
+        self.end_round(updated)
+    }
+
+    fn step(&self) -> u64 {
+        self.step
+    }
+
+    fn updates(&self) -> u64 {
+        self.updates
+    }
+
+    fn settle(&mut self, folder: &std::path::Path) -> Result<()> {
+        let _ = folder;
+        Ok(())
+    }
+
+    fn state(&mut self) -> Result<TrainingState> {
+        Ok(TrainingState { tensors: self.agent.state(), replay: None })
+    }
+
+    fn saved(&mut self) {
+    }
+
+    fn wants_checkpoint(&self) -> bool {
+        false
+    }
+
+    fn weights(&self) -> Vec<(String, Tensor)> {
+        self.agent.weights()
+    }
+
+    fn take_time(&mut self) -> Vec<(&'static str, Duration)> {
+        let time = std::mem::take(&mut self.time);
+        vec![
+            ("gradient", time.gradient),
+            ("worker_wait", time.worker_wait),
+            ("apply", time.apply),
+            ("env_wait", time.env_wait),
+            ("gather_wait", time.gather_wait),
+            ("store", time.store),
+        ]
+    }
+
+    fn take_means(&mut self) -> Vec<(&'static str, f64)> {
+        self.means.take()
+    }
+}

@@ -1,0 +1,112 @@
+//! DQN at work.
+//!
+//! The work is done in rounds. In a round every environment takes the same number of steps, and meanwhile the updates are
+//! made that belong to it, one for every `steps_per_update` steps, whatever the speed of either side:
+//!
+//! ```text
+//!  round k     collector   acts with the parameters of the round's start, steps the environments
+//!              learner     updates on the batches that were gathered in round k - 1
+//!              workers     compute shares of these updates' gradients
+//!              gatherer    gathers the batches of round k + 1, from the memory as it is at the round's start
+//!  its end     what was collected goes into the memory, the actor gets the new parameters
+//! ```
+//!
+//! So the memory stands still while a round goes on, and its end is the only point at which the sides meet. Two things lag
+//! behind the published algorithm, which acts, stores, samples and updates in turn: an action is chosen by a network that lacks
+//! at most the updates of one round, and a batch lacks at most the transitions of two rounds, of a memory of many thousands.
+//! Both bounds depend on the plan alone, and so do all numbers, with threads or without.
+//!
+//! | file | what is in it |
+//! | --- | --- |
+//! | [`learner`] | the rounds |
+//! | [`stations`] | everyone who works for the learner |
+//! | [`explorer`] | chooses actions |
+//! | [`memory`] | the replay memory with its file |
+
+mod explorer;
+mod learner;
+mod memory;
+#[cfg(test)]
+mod probe_tests;
+mod stations;
+
+use std::thread;
+
+use anyhow::Result;
+use rlrun_agents::dqn::{Dqn, DqnConfig};
+use rlrun_envs::EnvSpec;
+
+use self::explorer::Explorer;
+use self::learner::{Baggage, Learner, Rhythm};
+use self::memory::Memory;
+use self::stations::Stations;
+use super::actors::Actors;
+use super::collect::Collector;
+use super::games::Place;
+use super::setup::{Start, does_not_fit, worlds_and};
+use super::training::Training;
+use crate::plan::{Plan, ReplayPlan, Threading};
+
+/// Starts DQN as `plan` says, hands it to `drive`, and joins its threads.
+///
+/// # Errors
+/// As [`super::setup::with_training`].
+pub(super) fn with_training<T>(
+    plan: &Plan,
+    (config, replay): (&DqnConfig, &ReplayPlan),
+    start: Start,
+    threading: Threading,
+    drive: impl FnOnce(&mut dyn Training, &EnvSpec) -> Result<T>,
+) -> Result<T> {
+    with_learner(plan, (config, replay), start, threading, |learner, spec| {
+        drive(learner, spec)
+    })
+}
+
+fn with_learner<T>(
+    plan: &Plan,
+    (config, replay): (&DqnConfig, &ReplayPlan),
+    mut start: Start,
+    threading: Threading,
+    drive: impl FnOnce(&mut Learner<'_>, &EnvSpec) -> Result<T>,
+) -> Result<T> {
+    let saved = start.tensors.take();
+    let (worlds, (agent, task)) = worlds_and(plan, start.step, |task| {
+        let device = plan.learner.device.into();
+        let mut agent = Dqn::new(config.clone(), &plan.torso, task, device, plan.seed)?;
+        if let Some(saved) = &saved {
+            agent
+                .load_state(saved)
+                .map_err(|error| does_not_fit(&error))?;
+        }
+        Ok((agent, task))
+    })?;
+    let (groups, first): (Vec<_>, Vec<_>) = worlds.groups.into_iter().unzip();
+    let spec = worlds.spec;
+    let first_obs: Vec<u8> = first.iter().flat_map(|batch| &batch.obs).copied().collect();
+    let stack = spec.obs_shape[0];
+    let memory = Memory::new(plan, (config, replay), task, stack, first_obs)?;
+    let rhythm = Rhythm::new(plan, config);
+    let place = Place {
+        first_env: 0,
+        n_envs_total: plan.env.n_envs,
+    };
+    let collector = Collector::new(rhythm.n_steps(plan.env.n_envs), &spec, place, first);
+    let baggage = Baggage {
+        explorer: Explorer::new(agent.actor()?, config.clone(), spec.n_actions, plan.seed),
+        rollout: collector.spare_rollout(),
+    };
+    thread::scope(|scope| {
+        let actors = Actors::start(scope, groups, threading)?;
+        let batch_size = config.batch_size;
+        let stations = Stations::start(
+            scope,
+            plan,
+            (&agent, batch_size),
+            (collector, actors),
+            threading,
+        )?;
+        let mut learner = Learner::new(rhythm, agent, memory, stations, baggage, &start);
+        drive(&mut learner, &spec)
+    })
+}

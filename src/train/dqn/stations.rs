@@ -1,0 +1,117 @@
+//! Everyone who works for the learner of DQN.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::thread::Scope;
+
+use anyhow::Result;
+use rlrun_agents::dqn::{Dqn, ShareGradient};
+use rlrun_agents::replay::{Replay, ReplayBatch};
+
+use super::learner::Baggage;
+use super::memory::Draw;
+use crate::plan::{Plan, Threading};
+use crate::train::actors::Actors;
+use crate::train::collect::Collector;
+use crate::train::games::FinishedGame;
+use crate::train::station::{Place, Station};
+
+/// Everyone who works for the learner.
+pub(super) struct Stations<'a> {
+    /// Acts in the environments.
+    pub(super) collector: Station<'a, CollectOrder, (Baggage, Vec<FinishedGame>)>,
+    /// Gathers batches from the memory.
+    pub(super) gatherer: Station<'a, GatherOrder, Gathered>,
+    /// Compute shares of an update's gradient; the first works on the learner's thread.
+    pub(super) workers: Vec<Station<'a, Arc<ReplayBatch>, ShareGradient>>,
+}
+
+/// What the collector needs for a round.
+pub(super) struct CollectOrder {
+    /// Steps before the round.
+    pub(super) step: u64,
+    /// What travels with it.
+    pub(super) baggage: Baggage,
+}
+
+/// What the gatherer needs for a round.
+pub(super) struct GatherOrder {
+    /// The memory, which stands still.
+    pub(super) replay: Arc<Replay>,
+    /// To be filled.
+    pub(super) buffers: Vec<ReplayBatch>,
+    /// How.
+    pub(super) draw: Draw,
+}
+
+/// What it brings back.
+pub(super) struct Gathered {
+    /// The filled buffers.
+    pub(super) ready: Vec<ReplayBatch>,
+    /// Those for which there was nothing in the memory yet.
+    pub(super) spare: Vec<ReplayBatch>,
+}
+
+impl<'a> Stations<'a> {
+    /// Starts everyone: a thread for the collector, one for the gatherer, and one for every worker but the first.
+    ///
+    /// # Errors
+    /// If a thread cannot be started.
+    pub(super) fn start(
+        scope: &'a Scope<'a, '_>,
+        plan: &Plan,
+        (agent, batch_size): (&Dqn, usize),
+        (mut collector, mut actors): (Collector, Actors),
+        threading: Threading,
+    ) -> Result<Self> {
+        let place = match threading {
+            Threading::Actors => Place::Elsewhere,
+            Threading::Serial => Place::Here,
+        };
+        let collect = move |order: CollectOrder| {
+            let CollectOrder { step, mut baggage } = order;
+            let games = collector.collect(&mut actors, step, &mut baggage.explorer)?;
+            collector.swap_rollout(&mut baggage.rollout);
+            Ok((baggage, games))
+        };
+        let n_workers = plan.n_workers();
+        let workers = (0..n_workers).map(|number| {
+            let mut replica = agent.replica();
+            let rows = share(number, n_workers, batch_size);
+            let work = move |batch: Arc<ReplayBatch>| Ok(replica.gradient(&batch, rows.clone()));
+            let place = if number == 0 { Place::Here } else { place };
+            Station::start(scope, &format!("worker-{number}"), place, work)
+        });
+        Ok(Self {
+            collector: Station::start(scope, "collector", place, collect)?,
+            gatherer: Station::start(scope, "gatherer", place, gather)?,
+            workers: workers.collect::<Result<_>>()?,
+        })
+    }
+}
+
+/// The rows of a batch that worker `number` of `n` takes.
+fn share(number: usize, n: usize, n_rows: usize) -> Range<usize> {
+    number * n_rows / n..(number + 1) * n_rows / n
+}
+
+/// Fills the buffers as far as the memory allows. It is let go before the result is out.
+fn gather(order: GatherOrder) -> Result<Gathered> {
+    let GatherOrder {
+        replay,
+        mut buffers,
+        draw,
+    } = order;
+    let mut n_ready = 0;
+    for batch in &mut buffers {
+        if !draw.fill(&replay, n_ready, batch)? {
+            break;
+        }
+        n_ready += 1;
+    }
+    let spare = buffers.split_off(n_ready);
+    Ok(Gathered {
+        ready: buffers,
+        spare,
+    })
+}

@@ -1,0 +1,123 @@
+//! What a session drives: an algorithm at work, with its threads.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+use tch::Tensor;
+
+use super::games::FinishedGame;
+use crate::run::checkpoint_meta::ReplayMeta;
+
+/// An algorithm at work. The threads behind it end when it is dropped.
+pub(crate) trait Training {
+    /// Goes on by the smallest piece after which a checkpoint can be saved, and returns the games that ended in it, in the
+    /// order of steps and environments.
+    ///
+    /// # Errors
+    /// If a thread failed or training has diverged. The agent is then as its last update left it.
+    fn advance(&mut self) -> Result<Vec<FinishedGame>>;
+
+    /// Steps taken in all, by all environments together.
+    fn step(&self) -> u64;
+
+    /// Optimizer steps in all.
+    fn updates(&self) -> u64;
+
+    /// Takes the run folder, before the first call of [`Self::state`], for what is too large for a checkpoint.
+    ///
+    /// # Errors
+    /// If there is no room in it.
+    fn settle(&mut self, folder: &Path) -> Result<()> {
+        let _ = folder;
+        Ok(())
+    }
+
+    /// What a checkpoint saves.
+    ///
+    /// # Errors
+    /// If what is too large for a checkpoint could not be written.
+    fn state(&mut self) -> Result<TrainingState>;
+
+    /// The last state is on the disk.
+    fn saved(&mut self) {}
+
+    /// Whether a checkpoint is due before its time, because what the last one saved is about to be overwritten.
+    fn wants_checkpoint(&self) -> bool {
+        false
+    }
+
+    /// The network's parameters, in order.
+    fn weights(&self) -> Vec<(String, Tensor)>;
+
+    /// Where the learner's thread spent its time since this was last asked, in the order in which things happen.
+    fn take_time(&mut self) -> Vec<(&'static str, Duration)>;
+
+    /// Scalars by their names in TensorBoard, means over the updates since this was last asked.
+    fn take_means(&mut self) -> Vec<(&'static str, f64)>;
+}
+
+/// What a checkpoint saves of an algorithm.
+#[derive(Debug)]
+pub(crate) struct TrainingState {
+    /// Parameters and optimizer state.
+    pub(crate) tensors: Vec<(String, Tensor)>,
+    /// What vouches for the replay memory of an off-policy agent.
+    pub(crate) replay: Option<ReplayMeta>,
+}
+
+/// Means of named values over the updates since they were last taken.
+#[derive(Debug, Default)]
+pub(crate) struct Means(Vec<Mean>);
+
+#[derive(Debug)]
+struct Mean {
+    name: &'static str,
+    sum: f64,
+    n: f64,
+}
+
+impl Means {
+    /// Takes in the values of an update, the same names in the same order each time. A value that is not finite is left
+    /// out: some have none, such as the explained variance where all returns are equal.
+    pub(crate) fn add(&mut self, values: &[(&'static str, f64)]) {
+        if self.0.is_empty() {
+            let empty = |&(name, _)| Mean {
+                name,
+                sum: 0.0,
+                n: 0.0,
+            };
+            self.0 = values.iter().map(empty).collect();
+        }
+        for (mean, &(name, value)) in self.0.iter_mut().zip(values) {
+            debug_assert_eq!(mean.name, name);
+            if value.is_finite() {
+                mean.sum += value;
+                mean.n += 1.0;
+            }
+        }
+    }
+
+    /// The means; those of which there was no value are left out.
+    pub(crate) fn take(&mut self) -> Vec<(&'static str, f64)> {
+        let means = std::mem::take(&mut self.0).into_iter();
+        means
+            .filter(|mean| mean.n > 0.0)
+            .map(|mean| (mean.name, mean.sum / mean.n))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn means_leave_out_what_is_not_finite_and_start_anew_when_taken() {
+        let mut means = Means::default();
+        means.add(&[("a", 1.0), ("b", f64::NAN), ("c", f64::INFINITY)]);
+        means.add(&[("a", 3.0), ("b", 5.0), ("c", f64::NAN)]);
+        assert_eq!(means.take(), [("a", 2.0), ("b", 5.0)]);
+        assert!(means.take().is_empty());
+    }
+}
