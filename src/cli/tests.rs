@@ -47,7 +47,7 @@ fn wrong_command_lines_are_refused_with_their_reason() {
         "[possible values: conv, coordconv]",
     );
     check("--game Pong --torso coord", "a similar value exists");
-    check("--game Pong --agent dqn", "invalid value 'dqn'");
+    check("--game Pong --agent dqnn", "invalid value 'dqn'");
     check(
         "--game Pong --protocol nature",
         "[possible values: baselines, machado]",

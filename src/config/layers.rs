@@ -266,7 +266,8 @@ impl Layers {
     /// The agent that has this key, or one of the same name in its own table, when ours has neither.
     fn of_another_agent(&self, key: &str) -> Option<(AgentKind, String)> {
         let name = key.split_once('.')?.1;
-        if elsewhere(key, self.agent).is_some() {
+        let is_ours = |own: &String| own.split_once('.').is_some_and(|(_, own)| own == name);
+        if elsewhere(key, self.agent).is_some() || self.known.keys().any(is_ours) {
             return None;
         }
         AgentKind::ALL

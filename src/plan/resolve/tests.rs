@@ -100,11 +100,11 @@ fn a_dqn_that_cannot_be_planned_is_refused_with_its_reason() {
     };
     check(
         &["dqn.replay_capacity=1M"],
-        "needs about 7_9",
+        "needs about 8_024 MB of memory, and 4_000 MB are available",
     );
     check(
         &["dqn.replay_capacity=1M"],
-        "--set dqn.replay_capacity=420_000 would fit, or --replay-dir DIR keeps it on disk",
+        "--set dqn.replay_capacity=430_000 would fit, or --replay-dir DIR keeps it on disk",
     );
     check(
         &["dqn.n_step=100k"],
@@ -120,7 +120,8 @@ fn a_dqn_that_cannot_be_planned_is_refused_with_its_reason() {
     check(&["dqn.epsilon_end=1.5"], "must be between 0 and 1");
     check(&["dqn.learning_rate=0"], "must be above 0");
     check(&["dqn.max_grad_norm=-1"], "must be 0 or more");
-    check(&["a2c.discount=0.9"], "the agent dqn has no `a2c.discount`; `a2c.discount` is a setting of --agent a2c");
+    check(&["a2c.entropy_coef=0.9"], "`a2c.entropy_coef` is a setting of --agent a2c");
+    check(&["a2c.discount=0.9"], "unknown key `a2c.discount`; did you mean `dqn.discount`?");
     let error = resolve(&asked(&["game=Pong", "agent=dqnn"]), &MACHINE).unwrap_err();
     assert_eq!(
         error.to_string(),
