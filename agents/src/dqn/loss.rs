@@ -35,9 +35,9 @@ pub(super) struct Outcome {
 pub(super) struct Loss {
     /// What is minimised, a scalar.
     pub(super) total: Tensor,
-    /// \[N\] y - Q(o_tm1, a_tm1), without gradient.
+    /// \[N\] `y - Q(o_tm1, a_tm1)`, without gradient.
     pub(super) td_error: Tensor,
-    /// \[N\] Q(o_tm1, a_tm1), without gradient.
+    /// \[N\] `Q(o_tm1, a_tm1)`, without gradient.
     pub(super) q_taken: Tensor,
     /// \[N\] weight * loss of each transition, without gradient.
     pub(super) terms: Tensor,
@@ -72,12 +72,13 @@ pub(super) fn loss(
         LossKind::Mse => (&target - &q_taken).square(),                       // [N]
     };
     let terms = each * &outcome.weight; // [N]
-    let q_taken = (q_taken.detach(), &terms);
+    let total = terms.sum(Kind::Float) / n_total; // []
+    let q_taken = q_taken.detach();
     Loss {
-        total: q_taken.1.sum(Kind::Float) / n_total, // []
-        td_error: target - &q_taken.0,
+        total,
+        td_error: target - &q_taken,
+        q_taken,
         terms: terms.detach(),
-        q_taken: q_taken.0,
     }
 }
 

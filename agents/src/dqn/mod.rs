@@ -5,10 +5,10 @@
 //!
 //! | switch | source | what it changes |
 //! | --- | --- | --- |
-//! | `double` | van Hasselt et al. 2016, equation 4 | which action the target network values ([`loss`](mod@loss)) |
+//! | `double` | van Hasselt et al. 2016, equation 4 | which action the target network values (`loss.rs`) |
 //! | `dueling` | Wang et al. 2016, equation 9 | the network ([`rlrun_nn::QNetwork`]) |
-//! | `n_step` | Sutton 1988 | `reward_t` and `discount_t` of a transition (`replay`) |
-//! | `prioritized` | Schaul et al. 2016 | which transitions are drawn, and their weights (`replay`) |
+//! | `n_step` | Sutton 1988 | `reward_t` and `discount_t` of a transition ([`crate::replay`]) |
+//! | `prioritized` | Schaul et al. 2016 | which transitions are drawn, and their weights ([`crate::replay`]) |
 //!
 //! The "tuned" Double DQN of van Hasselt et al. also changes the last layer's bias, epsilon and the target's period; the
 //! switch does not. The hyper-parameters and where each comes from stand in `configs/dqn.toml`.
@@ -69,7 +69,7 @@ struct Part {
 pub struct UpdateStats {
     /// Mean of weight * loss(td error).
     pub loss: f64,
-    /// Mean of Q(o_tm1, a_tm1), the values of the actions taken.
+    /// Mean of `Q(o_tm1, a_tm1)`, the values of the actions taken.
     pub q_mean: f64,
     /// Mean of |td error|.
     pub td_abs_mean: f64,
@@ -138,7 +138,7 @@ impl Dqn {
     /// Something that acts under a copy of the online parameters. It may be sent to another thread.
     ///
     /// # Errors
-    /// None that [`Self::new`] did not have: the network is built once more.
+    /// None that [`Self::new`] would not have had: another network of the same shape is built.
     pub fn actor(&self) -> Result<Actor, DqnError> {
         let Part { params, network } = Part::new(&self.shape, 0)?;
         let actor = Actor {

@@ -39,7 +39,7 @@ pub struct ShareGradient {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Terms {
     pub(super) loss: f64,
-    /// Mean of Q(o_tm1, a_tm1).
+    /// Mean of `Q(o_tm1, a_tm1)`.
     pub(super) q: f64,
 }
 
