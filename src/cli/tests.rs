@@ -47,14 +47,14 @@ fn wrong_command_lines_are_refused_with_their_reason() {
         "[possible values: conv, coordconv]",
     );
     check("--game Pong --torso coord", "a similar value exists");
-    check("--game Pong --agent dqnn", "invalid value 'dqn'");
+    check("--game Pong --agent ppo", "[possible values: a2c, dqn]");
     check(
         "--game Pong --protocol nature",
         "[possible values: baselines, machado]",
     );
     check(
         "--game Pong --preset nature",
-        "[possible values: zoo, baselines]",
+        "preset `nature` is one of --agent dqn; here the agent is a2c, which has `zoo`, `baselines`",
     );
     check(
         "--game Pong --coord-layers none",
@@ -239,7 +239,10 @@ fn the_words_of_options_are_those_of_the_configuration() {
             AgentKind::A2c => "",
             AgentKind::Dqn => "--set dqn.replay_capacity=20k",
         };
-        action(&format!("--game Pong --agent {agent} --preset {name} {small}")).expect(name);
+        action(&format!(
+            "--game Pong --agent {agent} --preset {name} {small}"
+        ))
+        .expect(name);
     }
 }
 

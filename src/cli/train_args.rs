@@ -23,8 +23,8 @@ pub(crate) struct PlanArgs {
     /// The game: MsPacman, ms-pacman and ALE/MsPacman-v5 are the same; `rlrun games` lists them
     #[arg(long, short, value_name = "NAME", help_heading = WHAT)]
     game: Option<String>,
-    /// The algorithm that learns, a2c or dqn [default: a2c]
-    #[arg(long, value_parser = ["a2c", "dqn"], hide_possible_values = true, help_heading = WHAT)]
+    /// The algorithm that learns [default: a2c]
+    #[arg(long, value_parser = ["a2c", "dqn"], help_heading = WHAT)]
     agent: Option<String>,
     /// The network in front of the heads: the Nature CNN, or the same with coordinate channels [default: conv]
     #[arg(long, value_name = "KIND", value_parser = ["conv", "coordconv"], help_heading = WHAT)]

@@ -231,7 +231,10 @@ impl Layers {
         if self.is_section(key) {
             return Ok(());
         }
-        if let Some(agent) = AgentKind::ALL.into_iter().find(|agent| agent.as_str() == key) {
+        if let Some(agent) = AgentKind::ALL
+            .into_iter()
+            .find(|agent| agent.as_str() == key)
+        {
             return Err(RequestError::new(format!(
                 "{origin}: `{key}` are the settings of --agent {agent}; here the agent is {}",
                 self.agent
@@ -320,7 +323,9 @@ fn elsewhere(wanted: &str, agent: AgentKind) -> Option<&'static str> {
         "lr" => ("a2c.learning_rate", "dqn.learning_rate"),
         "gamma" => ("a2c.discount", "dqn.discount"),
         "n_steps" | "nsteps" => ("a2c.rollout_steps", "dqn.n_step"),
-        "buffer_size" | "replay_size" => return (agent == AgentKind::Dqn).then_some("dqn.replay_capacity"),
+        "buffer_size" | "replay_size" => {
+            return (agent == AgentKind::Dqn).then_some("dqn.replay_capacity");
+        }
         "steps" | "n_timesteps" | "total_timesteps" => ("total_steps", "total_steps"),
         "actors" | "n_actors" => ("env.n_groups", "env.n_groups"),
         _ => return None,

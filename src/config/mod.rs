@@ -11,7 +11,7 @@ use rlrun_agents::dqn::DqnConfig;
 use rlrun_envs::ProtocolName;
 use rlrun_nn::TorsoConfig;
 
-use crate::plan::{AgentKind, AgentPlan, DeviceChoice, EnvPlan, ReplayPlan, RunPlan};
+use crate::plan::{AgentKind, AgentPlan, DeviceChoice, EnvPlan, EvalPlan, ReplayPlan, RunPlan};
 
 pub(crate) use layers::{Layers, Origin};
 pub(crate) use number::{grouped, parse_count};
@@ -84,6 +84,8 @@ pub(crate) struct Config {
     pub(crate) dqn: Option<DqnConfig>,
     /// Where DQN's memory lies.
     pub(crate) replay: Option<ReplayPlan>,
+    /// Evaluations beside the training.
+    pub(crate) eval: EvalPlan,
     /// Checkpoints and logs.
     pub(crate) run: RunPlan,
 }
@@ -94,8 +96,13 @@ impl Config {
     /// # Panics
     /// Never: the layers begin with all tables of their agent.
     pub(crate) fn agent(&self) -> AgentPlan {
-        AgentPlan::new(self.agent, self.a2c.clone(), self.dqn.clone(), self.replay.clone())
-            .expect("the defaults have the tables of their agent")
+        AgentPlan::new(
+            self.agent,
+            self.a2c.clone(),
+            self.dqn.clone(),
+            self.replay.clone(),
+        )
+        .expect("the defaults have the tables of their agent")
     }
 }
 

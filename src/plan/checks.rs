@@ -100,6 +100,11 @@ fn check_ranges(config: &Config, ranges: &Ranges<'_>) -> Check {
         (run.checkpoints_kept as u64, "run.checkpoints_kept"),
         (run.log_interval_steps, "run.log_interval_steps"),
     ];
+    ranges.demand(
+        (1..=MAX_ENVS).contains(&config.eval.games),
+        "eval.games",
+        &format!("1 to {MAX_ENVS}"),
+    )?;
     for (count, key) in counts {
         ranges.at_least_one(count, key)?;
     }
@@ -176,7 +181,13 @@ fn check_memory(config: &Config, layers: &Layers, machine: &Machine) -> Check {
         AgentPlan::A2c(_) => (layers.cite("a2c.rollout_steps"), String::new()),
         AgentPlan::Dqn(dqn, replay) => (
             layers.cite("dqn.replay_capacity"),
-            dqn::advice(dqn, replay, available.saturating_sub(needed - dqn::memory_bytes(dqn, replay, config.env.n_envs)), config.env.n_envs),
+            dqn::advice(
+                dqn,
+                replay,
+                available
+                    .saturating_sub(needed - dqn::memory_bytes(dqn, replay, config.env.n_envs)),
+                config.env.n_envs,
+            ),
         ),
     };
     Err(RequestError::new(format!(

@@ -7,7 +7,7 @@ use rlrun_agents::dqn::DqnConfig;
 use rlrun_envs::ProtocolName;
 use rlrun_nn::TorsoConfig;
 
-use super::{AgentKind, AgentPlan, EnvPlan, LearnerPlan, Plan, ReplayPlan, RunPlan};
+use super::{AgentKind, AgentPlan, EnvPlan, EvalPlan, LearnerPlan, Plan, ReplayPlan, RunPlan};
 
 /// The keys of `plan.toml`; those of [`Plan`], with the agent taken apart.
 #[derive(Deserialize, Serialize)]
@@ -27,6 +27,7 @@ pub(super) struct PlanFile {
     dqn: Option<DqnConfig>,
     #[serde(skip_serializing_if = "Option::is_none")]
     replay: Option<ReplayPlan>,
+    eval: EvalPlan,
     run: RunPlan,
 }
 
@@ -45,6 +46,7 @@ impl TryFrom<PlanFile> for Plan {
             env: file.env,
             learner: file.learner,
             torso: file.torso,
+            eval: file.eval,
             run: file.run,
         })
     }
@@ -69,6 +71,7 @@ impl From<Plan> for PlanFile {
             a2c,
             dqn,
             replay,
+            eval: plan.eval,
             run: plan.run,
         }
     }

@@ -54,6 +54,8 @@ pub(crate) struct Plan {
     pub(crate) learner: LearnerPlan,
     /// The convolutional torso.
     pub(crate) torso: TorsoConfig,
+    /// Evaluations beside the training.
+    pub(crate) eval: EvalPlan,
     /// Checkpoints and logs.
     pub(crate) run: RunPlan,
 }
@@ -78,6 +80,16 @@ pub(crate) struct LearnerPlan {
     pub(crate) device: DeviceName,
     /// Workers on a CPU, at most one for each group; each has a thread. Their number decides the order, and so the rounding, of sums.
     pub(crate) threads: usize,
+}
+
+/// The `[eval]` table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EvalPlan {
+    /// Agent steps between two evaluations; 0 for none.
+    pub(crate) interval_steps: u64,
+    /// Full games of each, all at once.
+    pub(crate) games: usize,
 }
 
 /// The `[run]` table.

@@ -132,6 +132,7 @@ fn settle(config: Config, game: String, device: DeviceName, machine: &Machine) -
             threads: automatic(config.learner.threads, machine.cores),
         },
         torso: config.torso,
+        eval: config.eval,
         run: config.run,
     }
 }

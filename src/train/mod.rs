@@ -7,9 +7,11 @@
 //! | [`a2c`], [`dqn`] | the algorithms at work, each with its threads |
 //! | [`actors`] | step groups of environments |
 //! | [`collect`] | drives groups through a rollout, whoever chooses the actions |
+//! | [`evaluation`] | games played beside the training |
 //! | [`station`] | someone who works on orders, with a thread or without |
 //! | [`games`] | full games and their raw scores |
 //! | [`metrics`] | the scalars in TensorBoard |
+//! | [`creation`] | the folder of a new run |
 //! | [`session`] | a run with its folder: logs, checkpoints, stop |
 //! | [`restore`] | what a resumed run goes on from |
 //! | [`summary`] | what a run came to |
@@ -17,7 +19,9 @@
 mod a2c;
 mod actors;
 mod collect;
+mod creation;
 mod dqn;
+mod evaluation;
 mod games;
 mod metrics;
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! A run with its folder: trains until the plan is fulfilled, a stop is asked for, or an actor fails.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use rlrun_envs::{EnvSpec, python};
+use rlrun_envs::EnvSpec;
 
+use super::creation::create_folder;
+use super::evaluation::Evaluator;
 use super::games::FinishedGame;
 use super::metrics::Row;
 use super::restore::{Restored, identity};
@@ -15,16 +16,14 @@ use super::summary::Summary;
 use super::training::Training;
 use crate::cli;
 use crate::config::grouped;
-use crate::doctor;
-use crate::plan::{FolderRequest, Plan, TrainRequest};
-use crate::request::RequestError;
+use crate::plan::{FolderRequest, Plan, Threading, TrainRequest};
 use crate::run::checkpoint::{Checkpoint, weights_sha256};
 use crate::run::checkpoint_meta::CheckpointMeta;
 use crate::run::checkpoint_store::{save, save_best};
 use crate::run::clock::RunClock;
 use crate::run::episode_stats::{BestMean, EpisodeStats, GameResult};
 use crate::run::episodes::{EpisodeLog, EpisodeRow};
-use crate::run::folder::{NewRun, RunFolder};
+use crate::run::folder::RunFolder;
 use crate::run::progress::Progress;
 use crate::run::scalars::Scalars;
 use crate::run::screen::{Screen, Verbosity};
@@ -46,7 +45,9 @@ pub(crate) fn run(request: &TrainRequest) -> Result<()> {
         FolderRequest::Create { .. } => None,
         FolderRequest::Open { dir } => Some(Restored::load(dir, plan, &Screen::new(verbosity))?),
     };
-    let start = restored.as_ref().map_or_else(Start::default, Restored::start);
+    let start = restored
+        .as_ref()
+        .map_or_else(Start::default, Restored::start);
     with_training(plan, start, request.threading, |training, spec| {
         if stop.is_requested() {
             Screen::new(verbosity).warn("stopped before the first frame; nothing was written");
@@ -59,9 +60,11 @@ pub(crate) fn run(request: &TrainRequest) -> Result<()> {
                 let folder = create_folder(plan, runs_root, name.as_deref())?;
                 Session::create(plan, spec, folder, stop, verbosity)
             }
-            (None, FolderRequest::Open { .. }) => unreachable!("an opened folder is restored above"),
+            (None, FolderRequest::Open { .. }) => {
+                unreachable!("an opened folder is restored above")
+            }
         };
-        session.run(training)
+        session.run(training, request.threading)
     })
 }
 
@@ -72,29 +75,6 @@ enum Ending {
     Finished,
     /// Ctrl-C or SIGTERM.
     Stopped,
-}
-
-fn create_folder(plan: &Plan, runs_root: &Path, name: Option<&str>) -> Result<RunFolder> {
-    let found = python::versions()?;
-    let libtorch = doctor::libtorch_version().unwrap_or_else(|| "unknown".to_owned());
-    let versions = BTreeMap::from([
-        ("libtorch".to_owned(), libtorch),
-        ("rlrun".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
-        ("python".to_owned(), found.python),
-        ("ale-py".to_owned(), found.ale_py),
-        ("numpy".to_owned(), found.numpy),
-    ]);
-    let run = NewRun {
-        runs_root,
-        game: &plan.game,
-        agent: &plan.agent.kind().to_string(),
-        torso: &plan.torso.kind.to_string(),
-        seed: plan.seed,
-        name,
-        plan_toml: &plan.to_toml(),
-        versions: &versions,
-    };
-    RunFolder::create(&run).map_err(|error| RequestError::new(error.to_string()).into())
 }
 
 /// A run under way.
@@ -122,7 +102,7 @@ impl<'a> Session<'a> {
     fn create(
         plan: &'a Plan,
         spec: EnvSpec,
-            folder: RunFolder,
+        folder: RunFolder,
         stop: StopFlag,
         verbosity: Verbosity,
     ) -> Self {
@@ -156,7 +136,7 @@ impl<'a> Session<'a> {
     fn resume(
         plan: &'a Plan,
         spec: EnvSpec,
-            restored: Restored,
+        restored: Restored,
         stop: StopFlag,
         verbosity: Verbosity,
     ) -> Result<Self> {
@@ -194,19 +174,27 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// What ended the training before its time; a checkpoint is saved first.
-    fn run(mut self, training: &mut dyn Training) -> Result<()> {
+    fn run(mut self, training: &mut dyn Training, threading: Threading) -> Result<()> {
         training.settle(self.folder.path())?;
         if self.saved_step.is_none() {
             // A run that is killed before its first interval is over can be resumed too.
             self.save_or_warn(training);
         }
-        let ending = self.train(training);
+        let ending = thread::scope(|scope| {
+            let (plan, step) = (self.plan, training.step());
+            let mut evaluator = Evaluator::start(scope, plan, step, threading)?;
+            self.train(training, &mut evaluator)
+        });
         self.close(training, ending)
     }
 
     /// # Errors
     /// If a thread failed or training diverged.
-    fn train(&mut self, training: &mut dyn Training) -> Result<Ending> {
+    fn train(
+        &mut self,
+        training: &mut dyn Training,
+        evaluator: &mut Evaluator<'_>,
+    ) -> Result<Ending> {
         let checkpoint_interval = Duration::from_secs(self.plan.run.checkpoint_interval_seconds);
         while training.step() < self.plan.total_steps {
             if self.stop.is_requested() {
@@ -216,13 +204,16 @@ impl<'a> Session<'a> {
             self.count_games(&games);
             let step = training.step();
             self.progress.update(step, self.stats.mean_score());
+            evaluator.look_in(training, &mut self.scalars)?;
             if step >= self.next_row {
                 self.write_row(training);
             }
-            if self.last_checkpoint.elapsed() >= checkpoint_interval || training.wants_checkpoint() {
+            if self.last_checkpoint.elapsed() >= checkpoint_interval || training.wants_checkpoint()
+            {
                 self.save_or_warn(training);
             }
         }
+        evaluator.finish(&mut self.scalars)?;
         Ok(Ending::Finished)
     }
 

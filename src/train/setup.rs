@@ -43,7 +43,9 @@ pub(crate) fn with_training<T>(
     tch::set_num_threads(1);
     match &plan.agent {
         AgentPlan::A2c(config) => a2c::with_training(plan, config, start, threading, drive),
-        AgentPlan::Dqn(config, replay) => dqn::with_training(plan, (config, replay), start, threading, drive),
+        AgentPlan::Dqn(config, replay) => {
+            dqn::with_training(plan, (config, replay), start, threading, drive)
+        }
     }
 }
 
@@ -68,12 +70,11 @@ pub(crate) fn worlds_and<A>(
     make_agent: impl FnOnce(Task) -> Result<A>,
 ) -> Result<(Worlds, A)> {
     let refused = |error: &dyn std::error::Error| RequestError::new(error.to_string());
-    let config = EnvConfig {
-        world: World::resolve(&plan.game).map_err(|error| refused(&error))?,
-        protocol: Protocol::named(plan.protocol),
-        n_envs: plan.env.n_envs / plan.env.n_groups,
-        n_threads: plan.env.env_threads,
-    };
+    let config = env_config(
+        plan,
+        plan.env.n_envs / plan.env.n_groups,
+        plan.env.env_threads,
+    )?;
     let master = match step {
         0 => plan.seed,
         _ => derived_seed(plan.seed, Consumer::EnvironmentSeed, step),
@@ -98,6 +99,24 @@ pub(crate) fn worlds_and<A>(
     })?;
     let spec = config.spec();
     Ok((Worlds { groups, spec }, agent))
+}
+
+/// A batch of `n_envs` environments of the run's game and protocol.
+///
+/// # Errors
+/// A [`RequestError`] if there is no such game.
+pub(crate) fn env_config(
+    plan: &Plan,
+    n_envs: usize,
+    n_threads: usize,
+) -> Result<EnvConfig, RequestError> {
+    let world = World::resolve(&plan.game).map_err(|error| RequestError::new(error.to_string()))?;
+    Ok(EnvConfig {
+        world,
+        protocol: Protocol::named(plan.protocol),
+        n_envs,
+        n_threads,
+    })
 }
 
 fn task(config: &EnvConfig) -> Task {

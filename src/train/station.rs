@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::{self, Scope};
 
 use anyhow::{Context, Result, anyhow};
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 
 /// Where a station works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +97,23 @@ impl<'scope, O: Send + 'scope, R: Send + 'scope> Station<'scope, O, R> {
                 let order = due.take().context("nothing was ordered")?;
                 guarded(|| work(order))
             }
+        }
+    }
+}
+
+impl<O, R> Station<'_, O, R> {
+    /// The result of the last order if it is there already; without a thread it always is.
+    ///
+    /// # Errors
+    /// As [`Self::result`].
+    pub(crate) fn try_result(&mut self) -> Option<Result<R>> {
+        match self {
+            Self::Elsewhere { results, .. } => match results.try_recv() {
+                Ok(result) => Some(result),
+                Err(TryRecvError::Empty) => None,
+                Err(TryRecvError::Disconnected) => Some(Err(anyhow!("a thread is gone"))),
+            },
+            Self::Here { work, due } => due.take().map(|order| guarded(|| work(order))),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use tch::Tensor;
 
+use super::collect::Behaviour;
 use super::games::FinishedGame;
 use crate::run::checkpoint_meta::ReplayMeta;
 
@@ -49,6 +50,12 @@ pub(crate) trait Training {
 
     /// The network's parameters, in order.
     fn weights(&self) -> Vec<(String, Tensor)>;
+
+    /// A copy of the agent as it is now, that plays as in an evaluation.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    fn evaluated(&self) -> Result<Box<dyn Behaviour + Send>>;
 
     /// Where the learner's thread spent its time since this was last asked, in the order in which things happen.
     fn take_time(&mut self) -> Vec<(&'static str, Duration)>;

@@ -31,6 +31,7 @@ use crate::task::Task;
 #[derive(Debug)]
 pub struct A2c {
     config: A2cConfig,
+    torso: TorsoConfig,
     task: Task,
     params: Params,
     network: ActorCritic,
@@ -98,6 +99,7 @@ impl A2c {
         let optimizer = RmsPropTf::new(rmsprop, &params);
         Ok(Self {
             config,
+            torso: *torso,
             task,
             params,
             network,
@@ -117,6 +119,22 @@ impl A2c {
             params: self.params.tensors(),
             scratch: replica::Scratch::default(),
         }
+    }
+
+    /// Something that acts under a copy of the parameters, which stays as it is. It may be sent to another thread.
+    ///
+    /// # Errors
+    /// None that [`Self::new`] did not have: the network is built once more.
+    pub fn copy(&self) -> Result<Replica, A2cError> {
+        let mut copy = Self::new(
+            self.config.clone(),
+            &self.torso,
+            self.task,
+            self.params.device(),
+            0,
+        )?;
+        copy.params.load(&self.weights())?;
+        Ok(copy.replica())
     }
 
     /// The update from the gradients of all shares, in their order, at `step` of `total_steps`.

@@ -124,7 +124,12 @@ impl Replica {
             returns,
         } = &mut self.scratch;
         reward.clear();
-        reward.extend(rollout.reward.iter().map(|&reward| task.learned_reward(reward)));
+        reward.extend(
+            rollout
+                .reward
+                .iter()
+                .map(|&reward| task.learned_reward(reward)),
+        );
         ending.clear();
         let how = |&over: &bool| {
             if over {

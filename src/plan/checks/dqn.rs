@@ -24,8 +24,13 @@ pub(super) fn memory_bytes(dqn: &DqnConfig, replay: &ReplayPlan, n_envs: usize) 
 
 fn replay_bytes(dqn: &DqnConfig, replay: &ReplayPlan, n_envs: usize) -> u64 {
     let capacity = dqn.replay_capacity as u64;
-    let slots = capacity.saturating_add((replay_slack(dqn.replay_capacity, n_envs) * n_envs) as u64);
-    let frames = if replay.is_mapped() { 0 } else { TRANSITION_BYTES };
+    let slots =
+        capacity.saturating_add((replay_slack(dqn.replay_capacity, n_envs) * n_envs) as u64);
+    let frames = if replay.is_mapped() {
+        0
+    } else {
+        TRANSITION_BYTES
+    };
     let priorities = if dqn.prioritized { PRIORITY_BYTES } else { 0 };
     slots.saturating_mul(frames + priorities)
 }

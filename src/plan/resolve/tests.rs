@@ -110,7 +110,10 @@ fn a_dqn_that_cannot_be_planned_is_refused_with_its_reason() {
         &["dqn.n_step=100k"],
         "dqn.replay_capacity = 100000 (the default) is too small for dqn.n_step = 100000 (--set) in each of env.n_envs = 1",
     );
-    check(&["dqn.replay_capacity=16"], "is too small for dqn.batch_size = 32");
+    check(
+        &["dqn.replay_capacity=16"],
+        "is too small for dqn.batch_size = 32",
+    );
     check(&["dqn.replay_capacity=0"], "is too small for");
     check(
         &["total_steps=100k"],
@@ -120,8 +123,14 @@ fn a_dqn_that_cannot_be_planned_is_refused_with_its_reason() {
     check(&["dqn.epsilon_end=1.5"], "must be between 0 and 1");
     check(&["dqn.learning_rate=0"], "must be above 0");
     check(&["dqn.max_grad_norm=-1"], "must be 0 or more");
-    check(&["a2c.entropy_coef=0.9"], "`a2c.entropy_coef` is a setting of --agent a2c");
-    check(&["a2c.discount=0.9"], "unknown key `a2c.discount`; did you mean `dqn.discount`?");
+    check(
+        &["a2c.entropy_coef=0.9"],
+        "`a2c.entropy_coef` is a setting of --agent a2c",
+    );
+    check(
+        &["a2c.discount=0.9"],
+        "unknown key `a2c.discount`; did you mean `dqn.discount`?",
+    );
     let error = resolve(&asked(&["game=Pong", "agent=dqnn"]), &MACHINE).unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -133,8 +142,14 @@ fn a_dqn_that_cannot_be_planned_is_refused_with_its_reason() {
 fn rounds_are_the_least_in_which_whole_updates_follow() {
     let check = |n_envs: &str, every: &str, expected: u64| {
         let sets = ["game=Pong", "agent=dqn"];
-        let sizes = [format!("env.n_envs={n_envs}"), format!("dqn.steps_per_update={every}")];
-        let sets: Vec<&str> = sets.into_iter().chain(sizes.iter().map(String::as_str)).collect();
+        let sizes = [
+            format!("env.n_envs={n_envs}"),
+            format!("dqn.steps_per_update={every}"),
+        ];
+        let sets: Vec<&str> = sets
+            .into_iter()
+            .chain(sizes.iter().map(String::as_str))
+            .collect();
         assert_eq!(plan(&sets).steps_per_round(), expected, "{sets:?}");
     };
     check("1", "4", 4);

@@ -4,11 +4,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use rlrun_agents::a2c::{A2c, UpdateStats};
+use rlrun_agents::stream::Consumer;
 use tch::Tensor;
 
 use super::crew::Crew;
-use super::worker::TimeSplit;
+use super::worker::{Actor, TimeSplit};
 use crate::plan::Plan;
+use crate::train::collect::Behaviour;
 use crate::train::games::FinishedGame;
 use crate::train::setup::Start;
 use crate::train::station::guarded;
@@ -22,6 +24,8 @@ pub(crate) struct Learner<'a> {
     updates: u64,
     steps_per_update: u64,
     total_steps: u64,
+    n_actions: usize,
+    seed: u64,
     means: Means,
     time: LearnerTime,
 }
@@ -39,7 +43,13 @@ struct LearnerTime {
 
 impl<'a> Learner<'a> {
     /// A learner for `plan` that goes on from `start`.
-    pub(crate) fn new(plan: &Plan, agent: A2c, crew: Crew<'a>, start: &Start) -> Self {
+    pub(crate) fn new(
+        plan: &Plan,
+        agent: A2c,
+        crew: Crew<'a>,
+        start: &Start,
+        n_actions: usize,
+    ) -> Self {
         Self {
             agent,
             crew,
@@ -47,6 +57,8 @@ impl<'a> Learner<'a> {
             updates: start.updates,
             steps_per_update: plan.steps_per_round(),
             total_steps: plan.total_steps,
+            n_actions,
+            seed: plan.seed,
             means: Means::default(),
             time: LearnerTime::default(),
         }
@@ -103,6 +115,12 @@ impl Training for Learner<'_> {
         self.agent.weights()
     }
 
+    fn evaluated(&self) -> Result<Box<dyn Behaviour + Send>> {
+        let copy = self.agent.copy()?;
+        let actor = Actor::new(copy, self.n_actions, self.seed, Consumer::Evaluation);
+        Ok(Box::new(actor))
+    }
+
     fn take_time(&mut self) -> Vec<(&'static str, Duration)> {
         std::mem::take(&mut self.time).parts().into()
     }
@@ -138,8 +156,7 @@ impl LearnerTime {
         sum.inference += own_collect.inference;
         sum.copy += own_collect.copy;
         self.worker.gradient += own.gradient;
-        let worked =
-            own_collect.env_wait + own_collect.inference + own_collect.copy + own.gradient;
+        let worked = own_collect.env_wait + own_collect.inference + own_collect.copy + own.gradient;
         self.worker_wait += rollout.saturating_sub(worked);
         self.apply += apply;
     }

@@ -14,11 +14,12 @@ mod worker;
 
 use anyhow::Result;
 use rlrun_agents::a2c::{A2c, A2cConfig};
+use rlrun_agents::stream::Consumer;
 use rlrun_envs::EnvSpec;
 
 use self::crew::{Team, with_crew};
 use self::learner::Learner;
-use self::worker::Worker;
+use self::worker::{Actor, Worker};
 use super::collect::Collector;
 use super::games::Place;
 use super::setup::{Start, Worlds, does_not_fit, worlds_and};
@@ -61,7 +62,10 @@ fn with_learner<T>(
     let spec = worlds.spec.clone();
     let teams = teams(plan, config, &agent, worlds);
     with_crew(teams, threading, |crew| {
-        drive(&mut Learner::new(plan, agent, crew, start), &spec)
+        drive(
+            &mut Learner::new(plan, agent, crew, start, spec.n_actions),
+            &spec,
+        )
     })
 }
 
@@ -78,7 +82,8 @@ fn teams(plan: &Plan, config: &A2cConfig, agent: &A2c, worlds: Worlds) -> Vec<Te
             n_envs_total: plan.env.n_envs,
         };
         let collector = Collector::new(config.rollout_steps, &spec, place, first);
-        let worker = Worker::new(collector, agent.replica(), spec.n_actions, plan.seed);
+        let actor = Actor::new(agent.replica(), spec.n_actions, plan.seed, Consumer::Action);
+        let worker = Worker::new(collector, actor);
         (worker, groups)
     };
     (0..n_workers).map(team).collect()

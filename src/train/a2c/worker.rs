@@ -28,10 +28,11 @@ pub(crate) struct Worker {
 }
 
 /// Draws actions from the policy.
-struct Actor {
+pub(crate) struct Actor {
     replica: Replica,
     n_actions: usize,
     seed: u64,
+    consumer: Consumer,
     logits: Vec<f32>,
 }
 
@@ -56,23 +57,9 @@ pub(crate) struct TimeSplit {
 }
 
 impl Worker {
-    /// A worker that acts and learns through `replica`, under the streams of `seed`.
-    pub(crate) fn new(
-        collector: Collector,
-        replica: Replica,
-        n_actions: usize,
-        seed: u64,
-    ) -> Self {
-        let logits = Vec::new();
-        Self {
-            collector,
-            actor: Actor {
-                replica,
-                n_actions,
-                seed,
-                logits,
-            },
-        }
+    /// A worker that acts and learns through `actor`.
+    pub(crate) fn new(collector: Collector, actor: Actor) -> Self {
+        Self { collector, actor }
     }
 
     /// One rollout from step number `step` of the run on, and what it adds to the update.
@@ -97,12 +84,25 @@ impl Worker {
     }
 }
 
+impl Actor {
+    /// Acts through `replica` with its `n_actions`, under the streams of `consumer` and `seed`.
+    pub(crate) fn new(replica: Replica, n_actions: usize, seed: u64, consumer: Consumer) -> Self {
+        Self {
+            replica,
+            n_actions,
+            seed,
+            consumer,
+            logits: Vec::new(),
+        }
+    }
+}
+
 impl Behaviour for Actor {
     fn choose(&mut self, obs: &[u8], step: u64, first_env: usize, actions: &mut [u8]) {
         self.replica.act(obs, &mut self.logits);
         let rows = self.logits.chunks_exact(self.n_actions);
         for ((env, action), logits) in (first_env as u64..).zip(actions).zip(rows) {
-            let mut rng = stream(self.seed, Consumer::Action, step, env);
+            let mut rng = stream(self.seed, self.consumer, step, env);
             *action = policy::sample(logits, &mut rng);
         }
     }

@@ -8,19 +8,28 @@ use crate::train::collect::Behaviour;
 /// Chooses actions with the parameters it was last given. It travels between the learner, who refreshes it, and the collector.
 pub(crate) struct Explorer {
     actor: Actor,
-    config: DqnConfig,
+    epsilon: Epsilon,
     n_actions: usize,
     seed: u64,
     random: Vec<Option<u8>>,
     values: Vec<f32>,
 }
 
+/// How often an action is random.
+#[derive(Clone, Debug)]
+pub(crate) enum Epsilon {
+    /// As the schedule of the training says.
+    Scheduled(DqnConfig),
+    /// As often all the time.
+    OfEvaluation(f64),
+}
+
 impl Explorer {
     /// An explorer with the parameters of `actor`, under the streams of `seed`.
-    pub(crate) fn new(actor: Actor, config: DqnConfig, n_actions: usize, seed: u64) -> Self {
+    pub(crate) fn new(actor: Actor, epsilon: Epsilon, n_actions: usize, seed: u64) -> Self {
         Self {
             actor,
-            config,
+            epsilon,
             n_actions,
             seed,
             random: Vec::new(),
@@ -36,9 +45,12 @@ impl Explorer {
 
 impl Behaviour for Explorer {
     fn choose(&mut self, obs: &[u8], step: u64, first_env: usize, actions: &mut [u8]) {
-        let epsilon = self.config.epsilon_at(step);
+        let (epsilon, consumer) = match &self.epsilon {
+            Epsilon::Scheduled(config) => (config.epsilon_at(step), Consumer::Exploration),
+            Epsilon::OfEvaluation(epsilon) => (*epsilon, Consumer::Evaluation),
+        };
         let draw = |env| {
-            let mut rng = stream(self.seed, Consumer::Exploration, step, env);
+            let mut rng = stream(self.seed, consumer, step, env);
             random_action(self.n_actions, epsilon, &mut rng)
         };
         self.random.clear();

@@ -9,10 +9,11 @@ use rlrun_agents::replay::ReplayBatch;
 use rlrun_agents::rollout::Rollout;
 use tch::Tensor;
 
-use super::explorer::Explorer;
+use super::explorer::{Epsilon, Explorer};
 use super::memory::{Draw, Memory};
 use super::stations::{CollectOrder, GatherOrder, Stations};
 use crate::plan::Plan;
+use crate::train::collect::Behaviour;
 use crate::train::games::FinishedGame;
 use crate::train::setup::Start;
 use crate::train::station::guarded;
@@ -47,6 +48,7 @@ pub(super) struct Baggage {
 #[derive(Clone, Debug)]
 pub(super) struct Rhythm {
     seed: u64,
+    n_actions: usize,
     steps_per_round: u64,
     updates_per_round: usize,
     config: DqnConfig,
@@ -76,12 +78,13 @@ struct LearnerTime {
 }
 
 impl Rhythm {
-    pub(super) fn new(plan: &Plan, config: &DqnConfig) -> Self {
+    pub(super) fn new(plan: &Plan, config: &DqnConfig, n_actions: usize) -> Self {
         let steps_per_round = plan.steps_per_round();
         let updates_per_round = usize::try_from(steps_per_round / config.steps_per_update)
             .expect("no more updates than steps, which are counted in memory");
         Self {
             seed: plan.seed,
+            n_actions,
             steps_per_round,
             updates_per_round,
             config: config.clone(),
@@ -90,7 +93,8 @@ impl Rhythm {
 
     /// Steps of each of `n_envs` environments in a round.
     pub(super) fn n_steps(&self, n_envs: usize) -> usize {
-        usize::try_from(self.steps_per_round).expect("a round's steps are counted in memory") / n_envs
+        usize::try_from(self.steps_per_round).expect("a round's steps are counted in memory")
+            / n_envs
     }
 
     /// Updates of the round that begins at `step`.
@@ -273,11 +277,13 @@ impl Training for Learner<'_> {
     }
 
     fn state(&mut self) -> Result<TrainingState> {
-        Ok(TrainingState { tensors: self.agent.state(), replay: None })
+        Ok(TrainingState {
+            tensors: self.agent.state(),
+            replay: None,
+        })
     }
 
-    fn saved(&mut self) {
-    }
+    fn saved(&mut self) {}
 
     fn wants_checkpoint(&self) -> bool {
         false
@@ -285,6 +291,13 @@ impl Training for Learner<'_> {
 
     fn weights(&self) -> Vec<(String, Tensor)> {
         self.agent.weights()
+    }
+
+    fn evaluated(&self) -> Result<Box<dyn Behaviour + Send>> {
+        let (actor, config) = (self.agent.actor()?, &self.rhythm.config);
+        let epsilon = Epsilon::OfEvaluation(config.eval_epsilon);
+        let (n_actions, seed) = (self.rhythm.n_actions, self.rhythm.seed);
+        Ok(Box::new(Explorer::new(actor, epsilon, n_actions, seed)))
     }
 
     fn take_time(&mut self) -> Vec<(&'static str, Duration)> {

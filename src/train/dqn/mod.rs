@@ -36,7 +36,7 @@ use anyhow::Result;
 use rlrun_agents::dqn::{Dqn, DqnConfig};
 use rlrun_envs::EnvSpec;
 
-use self::explorer::Explorer;
+use self::explorer::{Epsilon, Explorer};
 use self::learner::{Baggage, Learner, Rhythm};
 use self::memory::Memory;
 use self::stations::Stations;
@@ -86,14 +86,19 @@ fn with_learner<T>(
     let first_obs: Vec<u8> = first.iter().flat_map(|batch| &batch.obs).copied().collect();
     let stack = spec.obs_shape[0];
     let memory = Memory::new(plan, (config, replay), task, stack, first_obs)?;
-    let rhythm = Rhythm::new(plan, config);
+    let rhythm = Rhythm::new(plan, config, spec.n_actions);
     let place = Place {
         first_env: 0,
         n_envs_total: plan.env.n_envs,
     };
     let collector = Collector::new(rhythm.n_steps(plan.env.n_envs), &spec, place, first);
     let baggage = Baggage {
-        explorer: Explorer::new(agent.actor()?, config.clone(), spec.n_actions, plan.seed),
+        explorer: Explorer::new(
+            agent.actor()?,
+            Epsilon::Scheduled(config.clone()),
+            spec.n_actions,
+            plan.seed,
+        ),
         rollout: collector.spare_rollout(),
     };
     thread::scope(|scope| {

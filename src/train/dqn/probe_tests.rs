@@ -41,13 +41,19 @@ fn trained(plan: &Plan, threading: Threading, n_rounds: usize) -> (Actor, String
     let AgentPlan::Dqn(config, replay) = &plan.agent else {
         panic!("the agent is {}", plan.agent.kind())
     };
-    with_learner(plan, (config, replay), Start::default(), threading, |learner, _| {
-        for _ in 0..n_rounds {
-            learner.advance()?;
-        }
-        let digest = weights_sha256(&learner.weights())?;
-        Ok((learner.agent().actor()?, digest))
-    })
+    with_learner(
+        plan,
+        (config, replay),
+        Start::default(),
+        threading,
+        |learner, _| {
+            for _ in 0..n_rounds {
+                learner.advance()?;
+            }
+            let digest = weights_sha256(&learner.weights())?;
+            Ok((learner.agent().actor()?, digest))
+        },
+    )
     .unwrap()
 }
 
@@ -61,7 +67,11 @@ fn values(actor: &Actor, probe: &str, steps: usize) -> Vec<f32> {
 /// Checks the greatest value: steps into a game, the right answer, how far from it is still right.
 fn check_value(probe: &str, expected: &[(usize, f32, f32)], sets: &[&str]) {
     // Small steps, so that the values come to rest, and a target network that soon follows.
-    let sets = [&["dqn.learning_rate=2e-4", "dqn.target_period_steps=40"], sets].concat();
+    let sets = [
+        &["dqn.learning_rate=2e-4", "dqn.target_period_steps=40"],
+        sets,
+    ]
+    .concat();
     let (actor, _) = trained(&plan(probe, &sets), Threading::Actors, 900);
     for &(steps, expected, tolerance) in expected {
         let got = values(&actor, probe, steps);
@@ -86,7 +96,11 @@ fn a_return_bootstraps_where_it_was_cut_off_and_not_where_it_ended() {
     for n_step in ["dqn.n_step=1", "dqn.n_step=3"] {
         // 1 + 1/2 + 1/4 + ... without end. Nothing teaches the value of the picture at which the game is cut off, so that
         // what is bootstrapped from it is only near; without it, the last value would be 1.
-        check_value("probe:truncated", &[(0, 2.0, 0.1), (4, 2.0, 0.5)], &[n_step]);
+        check_value(
+            "probe:truncated",
+            &[(0, 2.0, 0.1), (4, 2.0, 0.5)],
+            &[n_step],
+        );
         check_value("probe:terminated", &[(4, 1.0, 0.1)], &[n_step]);
         check_value("probe:lives", &[(0, 1.5, 0.1), (1, 1.0, 0.1)], &[n_step]);
     }
@@ -118,7 +132,10 @@ fn an_action_that_depends_on_a_position_is_learned_with_every_switch() {
 
 #[test]
 fn threads_change_no_bit_and_neither_does_a_second_run() {
-    for sets in [&["dqn.prioritized=true"][..], &["env.n_envs=1", "env.n_groups=1"]] {
+    for sets in [
+        &["dqn.prioritized=true"][..],
+        &["env.n_envs=1", "env.n_groups=1"],
+    ] {
         let plan = plan("probe:position", sets);
         let digest = |threading| trained(&plan, threading, 100).1;
         let threaded = digest(Threading::Actors);

@@ -1,0 +1,210 @@
+//! Evaluation inside training: now and then a copy of the agent plays full games in environments of its own, on a thread of
+//! its own, while the training goes on.
+//!
+//! | tag | meaning |
+//! | --- | --- |
+//! | `eval/mean_reward` | mean raw score of the games |
+//! | `eval/min_reward`, `eval/max_reward` | the least and the greatest |
+//! | `eval/mean_ep_length` | their mean length, agent steps |
+//!
+//! They stand at the step whose parameters played. Every environment plays one game, so that short games do not count more
+//! than long ones. DQN acts with `dqn.eval_epsilon`, A2C draws from its policy. What is played depends on (seed, step) alone,
+//! and the training on none of it. If an evaluation takes longer than the interval, the next one is left out.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::Scope;
+
+use anyhow::Result;
+use rlrun_agents::stream::{Consumer, derived_seed};
+use rlrun_envs::{BatchEnv, StepBatch, env_seed, make};
+
+use super::collect::Behaviour;
+use super::setup::env_config;
+use super::station::{Place, Station};
+use super::training::Training;
+use crate::plan::{Plan, Threading};
+use crate::run::scalars::Scalars;
+
+/// Plays games beside the training.
+pub(crate) struct Evaluator<'scope> {
+    station: Station<'scope, Order, Option<Evaluation>>,
+    interval_steps: u64,
+    /// Step of the next evaluation.
+    next: u64,
+    is_busy: bool,
+    cancelled: Cancelled,
+}
+
+/// A copy of the agent that is to play.
+struct Order {
+    step: u64,
+    behaviour: Box<dyn Behaviour + Send>,
+}
+
+/// What came of it.
+#[derive(Debug, PartialEq)]
+struct Evaluation {
+    step: u64,
+    games: Vec<Game>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Game {
+    score: f64,
+    length_steps: f64,
+    is_over: bool,
+}
+
+/// Raised when nobody waits for the games any longer.
+#[derive(Clone, Default)]
+struct Cancelled(Arc<AtomicBool>);
+
+impl<'scope> Evaluator<'scope> {
+    /// An evaluator for a run of `plan` that stands at `step`.
+    ///
+    /// # Errors
+    /// If its thread cannot be started.
+    pub(crate) fn start(
+        scope: &'scope Scope<'scope, '_>,
+        plan: &Plan,
+        step: u64,
+        threading: Threading,
+    ) -> Result<Self> {
+        let place = match threading {
+            Threading::Actors => Place::Elsewhere,
+            Threading::Serial => Place::Here,
+        };
+        let cancelled = Cancelled::default();
+        let (plan, stop) = (plan.clone(), cancelled.clone());
+        let interval_steps = plan.eval.interval_steps;
+        let mut env = None;
+        let work = move |order: Order| play(&plan, &mut env, order, &stop);
+        let station = Station::start(scope, "evaluator", place, work)?;
+        Ok(Self {
+            station,
+            interval_steps,
+            next: match interval_steps {
+                0 => u64::MAX,
+                interval => (step / interval + 1) * interval,
+            },
+            is_busy: false,
+            cancelled,
+        })
+    }
+
+    /// Begins an evaluation if one is due, and writes down what an earlier one came to.
+    ///
+    /// # Errors
+    /// If the games could not be played.
+    pub(crate) fn look_in(&mut self, training: &dyn Training, scalars: &mut Scalars) -> Result<()> {
+        if self.is_busy
+            && let Some(outcome) = self.station.try_result()
+        {
+            self.is_busy = false;
+            write(outcome?, scalars);
+        }
+        let step = training.step();
+        if step < self.next {
+            return Ok(());
+        }
+        self.next = (step / self.interval_steps + 1) * self.interval_steps;
+        if !self.is_busy {
+            let behaviour = training.evaluated()?;
+            self.station.order(Order { step, behaviour });
+            self.is_busy = true;
+        }
+        Ok(())
+    }
+
+    /// Waits for the evaluation that is going on.
+    ///
+    /// # Errors
+    /// As [`Self::look_in`].
+    pub(crate) fn finish(&mut self, scalars: &mut Scalars) -> Result<()> {
+        if self.is_busy {
+            self.is_busy = false;
+            write(self.station.result()?, scalars);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Evaluator<'_> {
+    fn drop(&mut self) {
+        self.cancelled.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Plays one game in each environment; none if it was cancelled.
+fn play(
+    plan: &Plan,
+    env: &mut Option<Box<dyn BatchEnv>>,
+    order: Order,
+    stop: &Cancelled,
+) -> Result<Option<Evaluation>> {
+    let n_games = plan.eval.games;
+    let env = match env {
+        Some(env) => env,
+        empty => empty.insert(make(&env_config(plan, n_games, 1)?)?),
+    };
+    let Order {
+        step,
+        mut behaviour,
+    } = order;
+    let master = derived_seed(plan.seed, Consumer::Evaluation, step);
+    let seeds: Vec<u32> = (0..n_games).map(|game| env_seed(master, game)).collect();
+    let mut batch = StepBatch::new(env.spec());
+    env.reset(&seeds, &mut batch)?;
+    let mut actions = vec![0; n_games];
+    let mut games = vec![Game::default(); n_games];
+    for t in 0.. {
+        if games.iter().all(|game| game.is_over) {
+            break;
+        }
+        if stop.0.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        behaviour.choose(&batch.obs, t, 0, &mut actions);
+        env.send(&actions)?;
+        env.recv(&mut batch)?;
+        let outcomes = batch.reward.iter().zip(&batch.game_over);
+        for (game, (&reward, &game_over)) in games.iter_mut().zip(outcomes) {
+            game.step(reward, game_over);
+        }
+    }
+    Ok(Some(Evaluation { step, games }))
+}
+
+impl Game {
+    fn step(&mut self, reward: f32, game_over: bool) {
+        if self.is_over {
+            return;
+        }
+        self.score += f64::from(reward);
+        self.length_steps += 1.0;
+        self.is_over = game_over;
+    }
+}
+
+fn write(evaluation: Option<Evaluation>, scalars: &mut Scalars) {
+    let Some(Evaluation { step, games }) = evaluation else {
+        return;
+    };
+    #[expect(clippy::cast_precision_loss, reason = "there are few games")]
+    let n = games.len() as f64;
+    let scores = || games.iter().map(|game| game.score);
+    let length: f64 = games.iter().map(|game| game.length_steps).sum();
+    let values = [
+        ("eval/mean_reward", scores().sum::<f64>() / n),
+        ("eval/min_reward", scores().fold(f64::INFINITY, f64::min)),
+        (
+            "eval/max_reward",
+            scores().fold(f64::NEG_INFINITY, f64::max),
+        ),
+        ("eval/mean_ep_length", length / n),
+    ];
+    for (tag, value) in values {
+        scalars.add_scalar(tag, value, step);
+    }
+}
