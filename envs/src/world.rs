@@ -37,7 +37,9 @@ impl World {
             return Ok(Self::Probe(probe));
         }
         let is_named = |game: &ClassicGame| {
-            [game.name(), game.gymnasium_id()].map(squeeze).contains(&squeeze(name))
+            [game.name(), game.gymnasium_id()]
+                .map(squeeze)
+                .contains(&squeeze(name))
         };
         if let Some(game) = ClassicGame::ALL.into_iter().find(is_named) {
             return Ok(Self::Classic(game));
@@ -169,7 +171,13 @@ mod tests {
         check("ALE/Pitfall2-v5", "Pitfall2");
         check("video pinball", "VideoPinball");
         check("probe:position", "probe:position");
-        for name in ["CartPole", "cartpole", "cart_pole", "CartPole-v1", "cart-pole-v1"] {
+        for name in [
+            "CartPole",
+            "cartpole",
+            "cart_pole",
+            "CartPole-v1",
+            "cart-pole-v1",
+        ] {
             check(name, "CartPole");
         }
         check("mountain car", "MountainCar");

@@ -9,6 +9,8 @@
 //!   * A game starts within 0.5 instead of 0.05 of the origin, often with a pole that has fallen already.
 //!   * Neither game has a time limit; the batch counts steps.
 
+use std::fmt::Debug;
+
 use gym_rs::core::{ActionReward, Env};
 use gym_rs::envs::classical_control::cartpole::{CartPoleEnv, CartPoleObservation};
 use gym_rs::envs::classical_control::mountain_car::{MountainCarEnv, MountainCarObservation};
@@ -23,7 +25,7 @@ pub(super) trait Physics {
     /// Which game.
     const GAME: ClassicGame;
     /// All that one game remembers, except the number of its steps.
-    type State: Copy + Send;
+    type State: Copy + Debug + Send;
 
     /// An environment of gym-rs.
     fn new() -> Self;
