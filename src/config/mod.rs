@@ -7,7 +7,7 @@ mod text;
 use serde::{Deserialize, Serialize};
 
 use rlrun_agents::a2c::A2cConfig;
-use rlrun_envs::ProtocolName;
+use rlrun_envs::{ClassicGame, ProtocolName};
 use rlrun_nn::TorsoConfig;
 
 use crate::plan::{AgentKind, DeviceChoice, EnvPlan, RunPlan};
@@ -28,6 +28,20 @@ pub(crate) const PRESETS: [(&str, &str); 2] = [
     ),
 ];
 
+/// The values that a game of gym-rs has of its own, laid under everything but the defaults: a name and the text of a file.
+pub(crate) fn classic_preset(game: ClassicGame) -> (&'static str, &'static str) {
+    match game {
+        ClassicGame::CartPole => (
+            "a2c-cartpole",
+            include_str!("../../configs/presets/a2c-cartpole.toml"),
+        ),
+        ClassicGame::MountainCar => (
+            "a2c-mountaincar",
+            include_str!("../../configs/presets/a2c-mountaincar.toml"),
+        ),
+    }
+}
+
 /// A configuration with every layer in place; what it leaves open (the game's spelling, `auto`, 0 for automatic) is
 /// settled by [`crate::plan::resolve`]. Units and sources stand in `configs/a2c.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,7 +61,7 @@ pub(crate) struct Config {
     pub(crate) env: EnvPlan,
     /// Where the network lives, before `auto` is settled.
     pub(crate) learner: LearnerConfig,
-    /// The convolutional torso.
+    /// The torso.
     pub(crate) torso: TorsoConfig,
     /// The hyper-parameters of A2C.
     pub(crate) a2c: A2cConfig,

@@ -1,6 +1,6 @@
 //! What no run can be made of, refused before anything is written. Each refusal cites the value and its origin.
 
-use rlrun_envs::ATARI_BYTES_PER_ENV;
+use rlrun_envs::{ATARI_BYTES_PER_ENV, ProtocolName, World};
 use rlrun_nn::{CoordLayers, TorsoKind};
 
 use super::Machine;
@@ -30,10 +30,11 @@ pub(crate) fn memory_bytes(n_envs: usize, rollout_steps: usize) -> u64 {
 ///
 /// # Errors
 /// The first value that is out of its range or contradicts another.
-pub(super) fn check(config: &Config, layers: &Layers, machine: &Machine) -> Check {
+pub(super) fn check(config: &Config, world: World, layers: &Layers, machine: &Machine) -> Check {
     check_ranges(config, layers)?;
     check_threads(config, layers)?;
     check_steps(config, layers)?;
+    check_world(config, world, layers)?;
     check_torso(config, layers)?;
     check_memory(config, layers, machine)
 }
@@ -131,6 +132,31 @@ fn check_steps(config: &Config, layers: &Layers) -> Check {
         grouped(update),
         layers.cite("env.n_envs"),
         layers.cite("a2c.rollout_steps")
+    )))
+}
+
+/// A torso or a protocol for worlds of another kind.
+fn check_world(config: &Config, world: World, layers: &Layers) -> Check {
+    let is_mlp = config.torso.kind == TorsoKind::Mlp;
+    let is_gym = config.protocol == ProtocolName::Gym;
+    let (key, fits, instead) = match world {
+        World::Classic(_) if !is_mlp => ("torso.kind", "pictures", "--torso mlp"),
+        World::Classic(_) if !is_gym => ("protocol", "Atari games", "--protocol gym"),
+        World::Atari(_) | World::Probe(_) if is_mlp => (
+            "torso.kind",
+            "CartPole and MountainCar",
+            "--torso conv or coordconv",
+        ),
+        World::Atari(_) if is_gym => (
+            "protocol",
+            "CartPole and MountainCar",
+            "--protocol baselines or machado",
+        ),
+        _ => return Ok(()),
+    };
+    Err(RequestError::new(format!(
+        "{} is for {fits}; {world} takes {instead}",
+        layers.cite(key)
     )))
 }
 

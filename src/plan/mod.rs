@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use rlrun_agents::a2c::A2cConfig;
-use rlrun_envs::ProtocolName;
+use rlrun_envs::{Protocol, ProtocolName};
 use rlrun_nn::TorsoConfig;
 
 use crate::config::grouped;
@@ -39,7 +39,7 @@ pub(crate) use resume::resume;
 pub(crate) struct Plan {
     /// Which algorithm learns.
     pub(crate) agent: AgentKind,
-    /// Canonical name of the game: `MsPacman`, `probe:position`.
+    /// Canonical name of the game: `MsPacman`, `CartPole`, `probe:position`.
     pub(crate) game: String,
     /// How the game is presented and when a return ends.
     pub(crate) protocol: ProtocolName,
@@ -51,7 +51,7 @@ pub(crate) struct Plan {
     pub(crate) env: EnvPlan,
     /// Where the network lives.
     pub(crate) learner: LearnerPlan,
-    /// The convolutional torso.
+    /// The torso.
     pub(crate) torso: TorsoConfig,
     /// The hyper-parameters of A2C.
     pub(crate) a2c: A2cConfig,
@@ -171,16 +171,17 @@ impl Plan {
     pub(crate) fn describe(&self) -> String {
         let memory = memory_bytes(self.env.n_envs, self.a2c.rollout_steps);
         let group = self.env.n_envs / self.env.n_groups;
+        let frame_skip = u64::from(Protocol::named(self.protocol).frame_skip);
         format!(
             "# updates = {} (total_steps / steps_per_update, rounded up)\n\
              # steps_per_update = {} (env.n_envs * a2c.rollout_steps)\n\
-             # frames = {} (4 * total_steps)\n\
+             # frames = {} ({frame_skip} * total_steps)\n\
              # environments of each actor = {group} (env.n_envs / env.n_groups)\n\
              # memory = about {} MB\n\
              \n{}",
             grouped(self.updates()),
             grouped(self.steps_per_update()),
-            grouped(self.total_steps.saturating_mul(4)),
+            grouped(self.total_steps.saturating_mul(frame_skip)),
             memory / 1_000_000,
             self.to_toml()
         )

@@ -1,8 +1,10 @@
 //! Wrong layers first, then their order.
 
 use rlrun_agents::a2c::Schedule;
+use rlrun_envs::ClassicGame;
 
 use super::*;
+use crate::config::classic_preset;
 
 fn refusal(lay: impl FnOnce(&mut Layers) -> Result<(), RequestError>) -> String {
     let mut layers = Layers::defaults();
@@ -100,8 +102,20 @@ fn every_shipped_config_and_preset_loads() {
         let mut layers = Layers::defaults();
         layers.lay_preset(preset).unwrap();
         let config = layers.config().unwrap();
-        // The defaults are the zoo's values.
+        // The defaults are the zoo's values on Atari.
         assert_eq!(config == defaults, preset == "zoo", "{preset}");
+    }
+}
+
+#[test]
+fn every_classic_has_values_of_its_own() {
+    for game in ClassicGame::ALL {
+        let mut layers = Layers::defaults();
+        let (name, text) = classic_preset(game);
+        layers.lay_file(name, text).unwrap();
+        let config = layers.config().unwrap();
+        assert_eq!(config.torso.kind.to_string(), "mlp", "{game:?}");
+        assert_eq!(config.protocol.to_string(), "gym", "{game:?}");
     }
 }
 
