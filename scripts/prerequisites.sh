@@ -1,9 +1,10 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034,SC2154  # variables go both ways between this and scripts/bootstrap
-# What has to be on the machine before scripts/bootstrap can do the rest. Sourced by it; `root`, `venv` and `say` are its own.
+# What has to be on the machine before scripts/bootstrap can do the rest. Sourced by it; `root`, `venv`, `state`, `say` and
+# `sdl2_gfx` are its own.
 #
 # check_prerequisites sets python (the one to use), python_version ("3.12"), python_libdir and python_library, and cxx (empty where
-# c++ will do), or says what is missing, and how to get it, and ends the script.
+# c++ will do), or says what is missing, and how to get it, and ends the script. want_sdl2_gfx never ends it.
 
 missing=
 
@@ -166,4 +167,31 @@ check_prerequisites() {
         say "install it, then give the same command again."
         exit 1
     fi
+}
+
+# CartPole and MountainCar need SDL2_gfx, and nothing else does: it is installed where that takes no password, and otherwise named.
+want_sdl2_gfx() {
+    local log
+    [ "$(sdl2_gfx)" = none ] || return 0
+    if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
+        say "installing libsdl2-gfx-dev with apt-get, for CartPole and MountainCar"
+        log=$state/apt.log
+        if apt_get install >"$log" 2>&1 || { apt_get update && apt_get install; } >>"$log" 2>&1; then
+            [ "$(sdl2_gfx)" = none ] || return 0
+        fi
+        say "that did not work: $(tail -n 1 "$log")"
+    fi
+    say "left out: CartPole and MountainCar, because SDL2_gfx or make is not installed. Atari needs neither. To have them, give"
+    say "    sudo apt install libsdl2-gfx-dev make      (Fedora: sudo dnf install SDL2_gfx-devel make)"
+    say "and then the same command again."
+}
+
+# apt_get install | update: quietly, without questions, and not for long where there is no network.
+apt_get() {
+    local what=$1
+    set -- --yes -qq -o DPkg::Lock::Timeout=60 -o Acquire::Retries=1 -o Acquire::http::Timeout=20
+    [ "$what" = update ] || set -- "$@" --no-install-recommends
+    set -- "$@" "$what"
+    [ "$what" = update ] || set -- "$@" libsdl2-gfx-dev make
+    DEBIAN_FRONTEND=noninteractive apt-get "$@" </dev/null 9>&-
 }

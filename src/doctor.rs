@@ -6,6 +6,7 @@ mod torch;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use rlrun_envs::{CLASSICS_MEND, HAS_CLASSICS};
 use serde::Serialize;
 
 use crate::config::{Layers, grouped};
@@ -74,6 +75,7 @@ fn findings(runs: &Path, machine: &Machine) -> Vec<Finding> {
         memory(machine),
     ];
     all.extend(python());
+    all.push(classics());
     all.push(runs_folder(runs));
     all.push(free_disk(runs));
     all
@@ -204,6 +206,15 @@ fn python() -> Vec<Finding> {
             ]
         }
     }
+}
+
+/// CartPole and MountainCar, which need a library of the system when rlrun is built.
+fn classics() -> Finding {
+    if HAS_CLASSICS {
+        return found("gym-rs", "built in: CartPole and MountainCar".to_owned());
+    }
+    let detail = "not built in: no CartPole and MountainCar".to_owned();
+    lacking("gym-rs", State::Absent, detail, CLASSICS_MEND)
 }
 
 fn runs_folder(runs: &Path) -> Finding {

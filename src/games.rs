@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use rlrun_envs::{GameInfo, World, list_games};
+use rlrun_envs::{CLASSICS_MEND, ClassicGame, GameInfo, HAS_CLASSICS, World, list_games};
 
 use crate::request::RequestError;
 
@@ -19,6 +19,7 @@ pub(crate) fn table(name: Option<&str>) -> Result<String, RequestError> {
     };
     match World::resolve(name) {
         Ok(World::Atari(game)) => Ok(one(game.info())),
+        Ok(World::Classic(game)) => Ok(classic(game)),
         Ok(probe @ World::Probe(_)) => Ok(format!(
             "{probe} is a scripted world with a known answer, for tests"
         )),
@@ -46,7 +47,32 @@ fn all() -> String {
         );
     }
     let n_games = list_games().len();
-    text + &format!("\n{n_games} games. Lives: `-` where a game does not count them.\n")
+    let classics = ClassicGame::ALL.map(ClassicGame::name).join(" and ");
+    text + &format!(
+        "\n{n_games} games. Lives: `-` where a game does not count them. And from gym-rs: {classics}{}\n",
+        without_classics()
+    )
+}
+
+/// What there is to say of this build, in brackets.
+fn without_classics() -> String {
+    if HAS_CLASSICS {
+        String::new()
+    } else {
+        format!(" (not in this build: {CLASSICS_MEND})")
+    }
+}
+
+fn classic(game: ClassicGame) -> String {
+    let mut text = format!("{}{}\n", game.name(), without_classics());
+    let _ = writeln!(text, "gym      {}", game.gymnasium_id());
+    let _ = writeln!(text, "limit    {} steps", game.max_steps_per_game());
+    let _ = writeln!(text, "sees     {}", game.feature_names().join("; "));
+    let _ = writeln!(text, "actions  {}", game.action_names().len());
+    for (action, name) in game.action_names().iter().enumerate() {
+        let _ = writeln!(text, "  {action:>2}  {name}");
+    }
+    text
 }
 
 fn one(game: &GameInfo) -> String {
@@ -84,6 +110,15 @@ mod tests {
         let line = text.lines().find(|line| line.starts_with("Pong ")).unwrap();
         let words: Vec<&str> = line.split_whitespace().collect();
         assert_eq!(words[..5], ["Pong", "pong", "-", "6", "NOOP"]);
+    }
+
+    #[test]
+    fn a_classic_is_shown_with_what_is_seen_of_it() {
+        let text = table(Some("CartPole-v1")).unwrap();
+        assert!(text.starts_with("CartPole"), "{text}");
+        assert_eq!(text.contains("not in this build"), !HAS_CLASSICS);
+        assert!(text.contains("limit    500 steps"), "{text}");
+        assert!(text.contains("actions  2\n   0  LEFT"), "{text}");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use tch::Device;
 const N_CALLS: usize = 40;
 const OBS_LEN: usize = 4 * 84 * 84;
 const TASK: Task = Task {
-    obs_shape: [4, 84, 84],
+    obs_shape: rlrun_nn::ObsShape::Frames([4, 84, 84]),
     n_actions: 9,
     clip_rewards: true,
 };

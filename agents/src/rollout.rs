@@ -10,7 +10,7 @@ pub struct Rollout {
     n_steps: usize,
     n_envs: usize,
     obs_len: usize,
-    /// \[T, B, C, H, W\] what each action was chosen on.
+    /// \[T, B, obs\] bytes: what each action was chosen on.
     pub obs: Vec<u8>,
     /// \[T, B\]
     pub action: Vec<i64>,
@@ -22,7 +22,7 @@ pub struct Rollout {
     pub truncated: Vec<bool>,
     /// \[T, B\] whether a full game ended.
     pub game_over: Vec<bool>,
-    /// \[B, C, H, W\] the observations after the last step: the first ones of the next rollout.
+    /// \[B, obs\] bytes: the observations after the last step: the first ones of the next rollout.
     pub last_obs: Vec<u8>,
     /// \[B\] the values of `last_obs`, under the parameters that the rollout's actions were chosen with.
     pub bootstrap: Vec<f32>,
@@ -41,7 +41,7 @@ pub struct Outcome<'a> {
     pub truncated: &'a [bool],
     /// \[b\]
     pub game_over: &'a [bool],
-    /// \[b, C, H, W\] rows valid where truncated.
+    /// \[b, obs\] bytes: rows valid where truncated.
     pub final_obs: &'a [u8],
 }
 

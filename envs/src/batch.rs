@@ -15,25 +15,37 @@ use crate::EnvError;
 pub struct EnvSpec {
     /// B: environments in the batch.
     pub n_envs: usize,
-    /// Channels (stacked frames), height, width of one observation.
-    pub obs_shape: [usize; 3],
+    /// What one observation is.
+    pub obs_shape: ObsShape,
     /// Actions `0..n_actions` exist.
     pub n_actions: usize,
     /// Emulator frames per step.
     pub frame_skip: u32,
 }
 
+/// What one observation is. Its bytes travel either way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ObsShape {
+    /// Channels (stacked frames), height, width; a byte each.
+    Frames([usize; 3]),
+    /// So many numbers; an f32 in little-endian each.
+    Features(usize),
+}
+
 impl EnvSpec {
     /// Bytes of one observation.
     pub fn obs_len(&self) -> usize {
-        self.obs_shape.iter().product()
+        match self.obs_shape {
+            ObsShape::Frames(sizes) => sizes.iter().product(),
+            ObsShape::Features(n) => n * size_of::<f32>(),
+        }
     }
 }
 
 /// One step of a batch. Allocated once, travels back and forth between threads.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepBatch {
-    /// `[B, C, H, W]`: what the next action is chosen on; the first observation of the next game after a game over.
+    /// `[B, obs]`: what the next action is chosen on; the first observation of the next game after a game over.
     pub obs: Vec<u8>,
     /// `[B]`: raw score of this step, never clipped.
     pub reward: Vec<f32>,
@@ -45,7 +57,7 @@ pub struct StepBatch {
     pub game_over: Vec<bool>,
     /// `[B]`: lives left in the game that `obs` shows; 0 in games that do not count lives.
     pub lives: Vec<u32>,
-    /// `[B, C, H, W]`: the last observation of a truncated game; a row is valid only where `truncated`.
+    /// `[B, obs]`: the last observation of a truncated game; a row is valid only where `truncated`.
     pub final_obs: Vec<u8>,
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::CLASSICS_MEND;
 use crate::world::UnknownGame;
 
 /// An environment could not be made, reset or stepped.
@@ -79,6 +80,13 @@ pub enum EnvError {
         game: &'static str,
         /// The file.
         path: PathBuf,
+    },
+
+    /// The feature `classic` is off.
+    #[error("{game} comes from gym-rs, which this build of rlrun is without: {CLASSICS_MEND}")]
+    ClassicsMissing {
+        /// Canonical name of the game.
+        game: &'static str,
     },
 
     /// A number in the request is out of range.

@@ -1,10 +1,11 @@
-//! Worlds that are stepped in batches: Atari through ALE, and scripted probes with known answers.
+//! Worlds that are stepped in batches: Atari through ALE, classic control from gym-rs, and scripted probes with known answers.
 //!
 //! This is the only room that knows Python, and it knows nothing of tensors, threads or learning. [`World::resolve`]
 //! turns a name into a world, [`Protocol`] says how it is played, and [`make`] builds a [`BatchEnv`].
 
 mod atari;
 mod batch;
+mod classic;
 mod error;
 mod probe;
 mod protocol;
@@ -14,7 +15,8 @@ mod turn;
 mod world;
 
 pub use atari::{ATARI_BYTES_PER_ENV, AtariGame, GameInfo, list_games};
-pub use batch::{BatchEnv, EnvSpec, StepBatch};
+pub use batch::{BatchEnv, EnvSpec, ObsShape, StepBatch};
+pub use classic::{CLASSICS_MEND, ClassicGame, HAS_CLASSICS};
 pub use error::EnvError;
 pub use probe::ProbeWorld;
 pub use protocol::{Protocol, ProtocolName, UnknownProtocol};
@@ -29,11 +31,11 @@ use probe::ProbeBatch;
 pub struct EnvConfig {
     /// What is played.
     pub world: World,
-    /// How it is played. Of the rules, the probes hear only `life_loss_ends_return`.
+    /// How it is played. Of the rules, the probes hear only `life_loss_ends_return`, the classics none.
     pub protocol: Protocol,
     /// B: environments in the batch.
     pub n_envs: usize,
-    /// Worker threads of the emulator for this batch. The probes have none.
+    /// Worker threads of the emulator for this batch. Only Atari has any.
     pub n_threads: usize,
 }
 
@@ -43,15 +45,20 @@ impl EnvConfig {
         let protocol = &self.protocol;
         let (obs_shape, n_actions, frame_skip) = match self.world {
             World::Atari(game) => (
-                [
+                ObsShape::Frames([
                     protocol.frame_stack,
                     protocol.screen_size,
                     protocol.screen_size,
-                ],
+                ]),
                 game.n_actions(protocol),
                 protocol.frame_skip,
             ),
-            World::Probe(probe) => (probe::OBS_SHAPE, probe.n_actions(), 1),
+            World::Classic(game) => (
+                ObsShape::Features(game.feature_names().len()),
+                game.action_names().len(),
+                1,
+            ),
+            World::Probe(probe) => (ObsShape::Frames(probe::OBS_SHAPE), probe.n_actions(), 1),
         };
         EnvSpec {
             n_envs: self.n_envs,
@@ -67,7 +74,7 @@ impl EnvConfig {
 /// their batches at the same time do so one after the other, and overlap only in `reset`.
 ///
 /// # Errors
-/// A number is out of range, or Python, ale-py or the ROM is missing.
+/// A number is out of range; Python, ale-py or the ROM is missing; or a classic is asked for and this build is without.
 pub fn make(config: &EnvConfig) -> Result<Box<dyn BatchEnv>, EnvError> {
     let at_least_one = |what, got: usize| {
         if (1..=1 << 20).contains(&got) {
@@ -83,6 +90,7 @@ pub fn make(config: &EnvConfig) -> Result<Box<dyn BatchEnv>, EnvError> {
     at_least_one("number of emulator threads", config.n_threads)?;
     match config.world {
         World::Atari(game) => Ok(Box::new(AtariBatch::new(game, config)?)),
+        World::Classic(game) => classic::make(game, config),
         World::Probe(probe) => Ok(Box::new(ProbeBatch::new(probe, config))),
     }
 }

@@ -1,4 +1,5 @@
-//! The two named protocols: how a game is started, when a return ends, how random the emulator is.
+//! The named protocols: how a game is started, when a return ends, how random the emulator is. Two are for Atari; the third
+//! says that classic control has none of this.
 //!
 //! Every value stands in `configs/protocols/*.toml` with its unit and source, and nowhere else. A score means something
 //! only beside scores of the same protocol, so a run keeps the name in its plan.
@@ -17,17 +18,20 @@ pub enum ProtocolName {
     Baselines,
     /// Machado et al. 2018 and Dopamine: sticky actions, full games.
     Machado,
+    /// Gymnasium's classic control: nothing is added.
+    Gym,
 }
 
 impl ProtocolName {
     /// All protocols, in the order in which they are listed.
-    pub const ALL: [Self; 2] = [Self::Baselines, Self::Machado];
+    pub const ALL: [Self; 3] = [Self::Baselines, Self::Machado, Self::Gym];
 
     /// The name as it is written in files and on the command line.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Baselines => "baselines",
             Self::Machado => "machado",
+            Self::Gym => "gym",
         }
     }
 }
@@ -40,7 +44,7 @@ impl fmt::Display for ProtocolName {
 
 /// A name that is no protocol.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("unknown protocol {0:?}: expected `baselines` or `machado`")]
+#[error("unknown protocol {0:?}: expected `baselines`, `machado` or `gym`")]
 pub struct UnknownProtocol(pub String);
 
 impl FromStr for ProtocolName {
@@ -93,8 +97,9 @@ impl Protocol {
         let text = match name {
             ProtocolName::Baselines => include_str!("../../configs/protocols/baselines.toml"),
             ProtocolName::Machado => include_str!("../../configs/protocols/machado.toml"),
+            ProtocolName::Gym => include_str!("../../configs/protocols/gym.toml"),
         };
-        toml::from_str(text).expect("a test loads both shipped files")
+        toml::from_str(text).expect("a test loads all shipped files")
     }
 }
 
@@ -103,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_shipped_protocols_load_and_differ_where_they_should() {
+    fn the_shipped_protocols_load_and_differ_where_they_should() {
         let baselines = Protocol::named(ProtocolName::Baselines);
         let machado = Protocol::named(ProtocolName::Machado);
         assert!(baselines.life_loss_ends_return && baselines.fire_on_reset);
@@ -118,6 +123,9 @@ mod tests {
             assert_eq!((protocol.frame_skip, protocol.frame_stack), (4, 4));
             assert_eq!(protocol.screen_size, 84);
         }
+        let gym = Protocol::named(ProtocolName::Gym);
+        assert!(!gym.clip_rewards && !gym.life_loss_ends_return);
+        assert_eq!((gym.frame_skip, gym.sticky_action_prob), (1, 0.0));
     }
 
     #[test]

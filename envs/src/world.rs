@@ -2,13 +2,15 @@
 //!
 //! Names are looked up in a table, so that a wrong one is refused at once, without starting Python. A game is accepted
 //! in every spelling in use: `MsPacman`, `ms_pacman`, `ms-pacman`, `ALE/MsPacman-v5`, `MsPacmanNoFrameskip-v4`. What
-//! the last two say about frame skip and sticky actions is not heard: that is the protocol's part.
+//! the last two say about frame skip and sticky actions is not heard: that is the protocol's part. The version of a classic
+//! is: `CartPole-v0` has another time limit than the `CartPole-v1` that there is.
 
 use std::fmt;
 
 use thiserror::Error;
 
 use crate::atari::{self, AtariGame};
+use crate::classic::ClassicGame;
 use crate::probe::ProbeWorld;
 
 /// Something to play.
@@ -16,6 +18,8 @@ use crate::probe::ProbeWorld;
 pub enum World {
     /// A game of the Atari 2600, played by ALE.
     Atari(AtariGame),
+    /// A game of gym-rs, whose observations are a few numbers. It has a name even where this build is without gym-rs.
+    Classic(ClassicGame),
     /// A scripted world with a known answer, for tests.
     Probe(ProbeWorld),
 }
@@ -31,6 +35,14 @@ impl World {
             .find(|probe| probe.name() == name)
         {
             return Ok(Self::Probe(probe));
+        }
+        let is_named = |game: &ClassicGame| {
+            [game.name(), game.gymnasium_id()]
+                .map(squeeze)
+                .contains(&squeeze(name))
+        };
+        if let Some(game) = ClassicGame::ALL.into_iter().find(is_named) {
+            return Ok(Self::Classic(game));
         }
         let key = key(name);
         if let Some(rom_id) = atari::TWO_PLAYER_ROMS
@@ -52,10 +64,11 @@ impl World {
             })
     }
 
-    /// The canonical name: `MsPacman`, `probe:position`.
+    /// The canonical name: `MsPacman`, `CartPole`, `probe:position`.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Atari(game) => game.name(),
+            Self::Classic(game) => game.name(),
             Self::Probe(probe) => probe.name(),
         }
     }
@@ -116,7 +129,9 @@ fn nearest(name: &str) -> &'static str {
     let key = key(name);
     let probes = ProbeWorld::ALL.into_iter().map(ProbeWorld::name);
     let games = atari::list_games().iter().map(|game| game.name);
+    let classics = ClassicGame::ALL.into_iter().map(ClassicGame::name);
     games
+        .chain(classics)
         .chain(probes)
         .min_by(|a, b| distance(&key, a).total_cmp(&distance(&key, b)))
         .expect("the table is not empty")
@@ -156,6 +171,17 @@ mod tests {
         check("ALE/Pitfall2-v5", "Pitfall2");
         check("video pinball", "VideoPinball");
         check("probe:position", "probe:position");
+        for name in [
+            "CartPole",
+            "cartpole",
+            "cart_pole",
+            "CartPole-v1",
+            "cart-pole-v1",
+        ] {
+            check(name, "CartPole");
+        }
+        check("mountain car", "MountainCar");
+        check("MountainCar-v0", "MountainCar");
     }
 
     #[test]
@@ -182,6 +208,8 @@ mod tests {
         check("probe:positon", "probe:position");
         check("MsPacman-ram-v0", "MsPacman");
         check("MsPacman-v7", "MsPacman");
+        check("CartPole-v0", "CartPole");
+        check("MountainCarContinuous-v0", "MountainCar");
         check("", "Et");
     }
 

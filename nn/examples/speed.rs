@@ -9,7 +9,7 @@ use std::time::Instant;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 use rlrun_nn::optim::{RmsPropTf, RmsPropTfConfig, clip_scale, global_norm};
-use rlrun_nn::{ActorCritic, CoordLayers, Params, TorsoConfig, TorsoKind};
+use rlrun_nn::{ActorCritic, CoordLayers, ObsShape, Params, TorsoConfig, TorsoKind};
 use tch::{Device, Kind, Tensor};
 
 const N_CALLS: usize = 40;
@@ -40,8 +40,14 @@ impl Subject {
         };
         let mut params = Params::new(Device::Cpu);
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let net = ActorCritic::new(&mut params, &config, [4, 84, 84], 9, &mut rng)
-            .expect("84x84 is large enough");
+        let net = ActorCritic::new(
+            &mut params,
+            &config,
+            ObsShape::Frames([4, 84, 84]),
+            9,
+            &mut rng,
+        )
+        .expect("84x84 is large enough");
         let optimizer = RmsPropTf::new(
             RmsPropTfConfig {
                 decay: 0.99,

@@ -1,30 +1,41 @@
-//! The actor-critic of Mnih et al. 2016 ("Asynchronous methods for deep reinforcement learning", section 4) on the shared
-//! Nature torso: a policy head and a value head, with the gains of `OpenAI` Baselines' A2C.
+//! The actor-critic of Mnih et al. 2016 ("Asynchronous methods for deep reinforcement learning", section 4): a policy head
+//! and a value head, with the gains of `OpenAI` Baselines' A2C.
+//!
+//! On pictures both heads share the Nature torso, as in the paper. On a few numbers each has a perceptron of its own, as in
+//! Stable-Baselines3 (`MlpPolicy`: 64 and 64 units with tanh, once for the policy and once for the value).
 
 use rand::Rng;
 use tch::Tensor;
 
 use crate::init::{Init, POLICY_GAIN, VALUE_GAIN};
-use crate::{Linear, NatureTorso, NnError, Params, TorsoConfig};
+use crate::{Activation, Linear, MlpSpec, MlpTorso, NnError, ObsShape, Params, Torso, TorsoConfig};
 
-/// A torso with a policy head and a value head.
+/// The perceptron of the policy, and that of the value.
+const MLP: MlpSpec = MlpSpec {
+    width: 64,
+    activation: Activation::Tanh,
+};
+
+/// Torsos with a policy head and a value head.
 #[derive(Debug)]
 pub struct ActorCritic {
-    torso: NatureTorso,
+    torso: Torso,
+    /// The value's own torso; none where it shares the policy's.
+    value_torso: Option<MlpTorso>,
     policy: Linear,
     value: Linear,
 }
 
 impl ActorCritic {
-    /// The torso's parameters, then `policy.weight`, `policy.bias`, `value.weight`, `value.bias`. `obs_shape` is channels,
-    /// height, width.
+    /// The parameters `torso.*`, `value_torso.*` where the value has its own, then `policy.weight`, `policy.bias`,
+    /// `value.weight`, `value.bias`.
     ///
     /// # Errors
-    /// If there is no action, or as [`NatureTorso::new`].
+    /// If there is no action, or as [`Torso::new`].
     pub fn new(
         params: &mut Params,
         config: &TorsoConfig,
-        obs_shape: [i64; 3],
+        obs_shape: ObsShape,
         n_actions: i64,
         rng: &mut impl Rng,
     ) -> Result<Self, NnError> {
@@ -35,7 +46,11 @@ impl ActorCritic {
             });
         }
         let init = Init::Orthogonal;
-        let torso = NatureTorso::new(params, config, obs_shape, init, rng)?;
+        let torso = Torso::new(params, config, MLP, obs_shape, init, rng)?;
+        let value_torso = match obs_shape {
+            ObsShape::Frames(_) => None,
+            ObsShape::Features(n) => Some(MlpTorso::new(params, "value_torso", MLP, n, init, rng)?),
+        };
         let n_features = torso.out_features();
         let policy = Linear::new(
             params,
@@ -48,6 +63,7 @@ impl ActorCritic {
         let value = Linear::new(params, "value", (n_features, 1), init, VALUE_GAIN, rng);
         Ok(Self {
             torso,
+            value_torso,
             policy,
             value,
         })
@@ -58,6 +74,7 @@ impl ActorCritic {
     pub fn share(&self) -> Self {
         Self {
             torso: self.torso.share(),
+            value_torso: self.value_torso.as_ref().map(MlpTorso::share),
             policy: self.policy.share(),
             value: self.value.share(),
         }
@@ -66,10 +83,14 @@ impl ActorCritic {
     /// The policy's logits and the state's value.
     ///
     /// # Shapes
-    /// `u8 [B, C, H, W] -> ([B, A], [B])`
+    /// Observations as [`ObsShape::tensor`] makes them `-> ([B, A], [B])`
     pub fn forward(&self, obs: &Tensor) -> (Tensor, Tensor) {
-        let features = self.torso.forward(obs); // [B, 512]
+        let features = self.torso.forward(obs); // [B, F]
         let logits = self.policy.forward(&features); // [B, A]
+        let features = match &self.value_torso {
+            Some(torso) => torso.forward(obs), // [B, F]
+            None => features,
+        };
         let value = self.value.forward(&features).squeeze_dim(1); // [B]
         (logits, value)
     }
@@ -90,10 +111,12 @@ mod tests {
         coord_radius: false,
     };
 
+    const FRAMES: ObsShape = ObsShape::Frames([4, 40, 40]);
+
     fn build(n_actions: i64, seed: u64) -> Result<(Params, ActorCritic), NnError> {
         let mut params = Params::new(Device::Cpu);
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let net = ActorCritic::new(&mut params, &CONFIG, [4, 40, 40], n_actions, &mut rng)?;
+        let net = ActorCritic::new(&mut params, &CONFIG, FRAMES, n_actions, &mut rng)?;
         Ok((params, net))
     }
 
@@ -131,6 +154,30 @@ mod tests {
         assert_eq!(names, expected);
         assert_eq!(params.tensors(), build(6, 1).unwrap().0.tensors());
         assert_ne!(params.tensors(), build(6, 2).unwrap().0.tensors());
+    }
+
+    #[test]
+    fn on_numbers_the_value_has_a_torso_of_its_own() {
+        let config = TorsoConfig {
+            kind: TorsoKind::Mlp,
+            ..CONFIG
+        };
+        let mut params = Params::new(Device::Cpu);
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let shape = ObsShape::Features(4);
+        let net = ActorCritic::new(&mut params, &config, shape, 2, &mut rng).unwrap();
+        // 4 to 64 to 64, twice, and the heads: as Stable-Baselines3's A2C on CartPole-v1.
+        assert_eq!(params.n_elements(), 2 * (5 * 64 + 65 * 64) + 65 * 2 + 65);
+        let obs = Tensor::ones([3, 4], (Kind::Float, Device::Cpu));
+        let (logits, value) = net.share().forward(&obs);
+        assert_eq!((logits.size(), value.size()), (vec![3, 2], vec![3]));
+
+        let value = value.sum(Kind::Float);
+        let grads = Tensor::run_backward(&[value], &params.tensors(), false, false);
+        for ((name, _), grad) in params.iter().zip(grads) {
+            let moves = grad.defined() && grad.abs().max().double_value(&[]) > 0.0;
+            assert_eq!(moves, name.starts_with("value"), "{name}");
+        }
     }
 
     #[test]

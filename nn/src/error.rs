@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::{ObsShape, TorsoKind};
+
 /// The error of this crate.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum NnError {
@@ -16,6 +18,14 @@ pub enum NnError {
         width: i64,
         /// The least number of rows, and of columns.
         min: i64,
+    },
+    /// The torso is made for observations of another kind.
+    #[error("a {torso} torso cannot look at {obs}")]
+    TorsoMismatch {
+        /// The torso.
+        torso: TorsoKind,
+        /// The observations.
+        obs: ObsShape,
     },
     /// A count that must be positive is not.
     #[error("{what} must be at least 1, got {got}")]

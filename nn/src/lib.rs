@@ -1,12 +1,13 @@
 //! The networks of rlrun and what trains them, on libtorch and usable on its own: `CoordConv` (Liu et al. 2018), the Nature
-//! torso (Mnih et al. 2015) with or without it, actor-critic and Q-value heads, initialisation, and optimizers whose state can
-//! be saved.
+//! torso (Mnih et al. 2015) with or without it, a perceptron, actor-critic and Q-value heads, initialisation, and optimizers
+//! whose state can be saved.
 //!
 //! ```text
 //! Params --- every trainable tensor, named, in the order of creation
 //!   ^
 //!   | new(&mut Params, ...) registers
-//! ActorCritic | QNetwork -> NatureTorso -> Conv2d | CoordConv2d, Linear
+//! ActorCritic | QNetwork -> Torso -> NatureTorso -> Conv2d | CoordConv2d, Linear
+//!   |                            '--> MlpTorso -> Linear
 //!   |  forward(obs)                           coords: the coordinate channels, built once per size
 //!   v
 //! loss -> Tensor::run_backward(&[loss], &params.tensors(), ..) -> grads -> optim::{RmsPropTf, RmsPropCentered, Adam}
@@ -21,13 +22,13 @@
 //!
 //! ```no_run,standalone_crate
 //! use rand::SeedableRng as _;
-//! use rlrun_nn::{ActorCritic, CoordLayers, Params, TorsoConfig, TorsoKind};
+//! use rlrun_nn::{ActorCritic, CoordLayers, ObsShape, Params, TorsoConfig, TorsoKind};
 //! use tch::{Device, Kind, Tensor};
 //!
 //! let config = TorsoConfig { kind: TorsoKind::CoordConv, coord_layers: CoordLayers::First, coord_radius: false };
 //! let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
 //! let mut params = Params::new(Device::Cpu);
-//! let net = ActorCritic::new(&mut params, &config, [4, 84, 84], 9, &mut rng)?;
+//! let net = ActorCritic::new(&mut params, &config, ObsShape::Frames([4, 84, 84]), 9, &mut rng)?;
 //! let obs = Tensor::zeros([2, 4, 84, 84], (Kind::Uint8, Device::Cpu));
 //! let (logits, value) = net.forward(&obs);
 //! assert_eq!((logits.size(), value.size()), (vec![2, 9], vec![2]));
@@ -35,6 +36,7 @@
 //! ```
 
 mod actor_critic;
+mod chosen_torso;
 mod conv;
 mod coordconv;
 mod coords;
@@ -43,6 +45,8 @@ mod error;
 mod golden;
 pub mod init;
 mod linear;
+mod mlp_torso;
+mod obs_shape;
 pub mod optim;
 mod params;
 mod pixels;
@@ -53,11 +57,14 @@ mod torso_config;
 pub mod vectors;
 
 pub use actor_critic::ActorCritic;
+pub use chosen_torso::Torso;
 pub use conv::{Conv2d, ConvSpec, memory_order};
 pub use coordconv::CoordConv2d;
 pub use coords::coord_channels;
 pub use error::NnError;
 pub use linear::Linear;
+pub use mlp_torso::{Activation, MlpSpec, MlpTorso};
+pub use obs_shape::ObsShape;
 pub use params::Params;
 pub use q_network::{QHead, QNetwork, QNetworkConfig};
 pub use torso::{NatureConvs, NatureTorso};

@@ -17,10 +17,18 @@ use rand::Rng;
 use tch::{Kind, Tensor};
 
 use crate::init::{Init, RELU_GAIN, VALUE_GAIN};
-use crate::{Linear, NatureConvs, NatureTorso, NnError, Params, TorsoConfig};
+use crate::{
+    Activation, Linear, MlpSpec, MlpTorso, NatureConvs, NnError, ObsShape, Params, Torso,
+    TorsoConfig, TorsoKind,
+};
 
 /// Units of each stream's hidden layer. Source: Wang et al. 2016, section 4.2.
 const N_HIDDEN: i64 = 512;
+/// The torso for a few numbers. Source: RL Baselines3 Zoo, hyperparams/dqn.yml, `CartPole-v1`, net_arch; SB3's activation.
+const MLP: MlpSpec = MlpSpec {
+    width: 256,
+    activation: Activation::Relu,
+};
 
 /// How the values are put together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,10 +42,10 @@ pub enum QHead {
 /// What decides a Q-network's shape and its first weights.
 #[derive(Clone, Copy, Debug)]
 pub struct QNetworkConfig {
-    /// The convolutions.
+    /// The torso.
     pub torso: TorsoConfig,
-    /// Channels, height and width of an observation.
-    pub obs_shape: [i64; 3],
+    /// What an observation is.
+    pub obs_shape: ObsShape,
     /// A, the actions.
     pub n_actions: i64,
     /// How the values are put together.
@@ -55,14 +63,58 @@ pub struct QNetwork {
 #[derive(Debug)]
 enum Body {
     Plain {
-        torso: NatureTorso,
+        torso: Torso,
         q: Linear,
     },
     Dueling {
-        convs: NatureConvs,
+        trunk: Trunk,
         value: Stream,
         advantage: Stream,
     },
+}
+
+/// What the dueling streams share.
+#[derive(Debug)]
+enum Trunk {
+    Nature(NatureConvs),
+    Mlp(Torso),
+}
+
+impl Trunk {
+    fn new(
+        params: &mut Params,
+        config: &QNetworkConfig,
+        rng: &mut impl Rng,
+    ) -> Result<Self, NnError> {
+        let QNetworkConfig { torso, init, .. } = config;
+        match config.obs_shape {
+            ObsShape::Frames(shape) if torso.kind != TorsoKind::Mlp => {
+                NatureConvs::new(params, torso, shape, *init, rng).map(Self::Nature)
+            }
+            obs_shape => Torso::new(params, torso, MLP, obs_shape, *init, rng).map(Self::Mlp),
+        }
+    }
+
+    fn share(&self) -> Self {
+        match self {
+            Self::Nature(convs) => Self::Nature(convs.share()),
+            Self::Mlp(torso) => Self::Mlp(torso.share()),
+        }
+    }
+
+    fn forward(&self, obs: &Tensor) -> Tensor {
+        match self {
+            Self::Nature(convs) => convs.forward(obs),
+            Self::Mlp(torso) => torso.forward(obs),
+        }
+    }
+
+    fn out_features(&self) -> i64 {
+        match self {
+            Self::Nature(convs) => convs.out_features(),
+            Self::Mlp(torso) => torso.out_features(),
+        }
+    }
 }
 
 impl QNetwork {
@@ -70,7 +122,7 @@ impl QNetwork {
     /// Gains, where `init` knows them: sqrt 2 for hidden layers, 1 for the last ones.
     ///
     /// # Errors
-    /// If there is no action, or as [`NatureTorso::new`].
+    /// If there is no action, or as [`Torso::new`].
     pub fn new(
         params: &mut Params,
         config: &QNetworkConfig,
@@ -91,16 +143,16 @@ impl QNetwork {
         }
         let body = match head {
             QHead::Plain => {
-                let torso = NatureTorso::new(params, &torso, obs_shape, init, rng)?;
+                let torso = Torso::new(params, &torso, MLP, obs_shape, init, rng)?;
                 let sizes = (torso.out_features(), n_actions);
                 let q = Linear::new(params, "q", sizes, init, VALUE_GAIN, rng);
                 Body::Plain { torso, q }
             }
             QHead::Dueling => {
-                let convs = NatureConvs::new(params, &torso, obs_shape, init, rng)?;
-                let n_in = convs.out_features();
+                let trunk = Trunk::new(params, config, rng)?;
+                let n_in = trunk.out_features();
                 Body::Dueling {
-                    convs,
+                    trunk,
                     value: Stream::new(params, "value", (n_in, 1), init, rng),
                     advantage: Stream::new(params, "advantage", (n_in, n_actions), init, rng),
                 }
@@ -118,11 +170,11 @@ impl QNetwork {
                 q: q.share(),
             },
             Body::Dueling {
-                convs,
+                trunk,
                 value,
                 advantage,
             } => Body::Dueling {
-                convs: convs.share(),
+                trunk: trunk.share(),
                 value: value.share(),
                 advantage: advantage.share(),
             },
@@ -133,16 +185,16 @@ impl QNetwork {
     /// The value of each action.
     ///
     /// # Shapes
-    /// `u8 [B, C, H, W] -> f32 [B, A]`
+    /// `u8 [B, C, H, W]` or `f32 [B, n]`, as [`ObsShape::tensor`] makes them, `-> f32 [B, A]`
     pub fn forward(&self, obs: &Tensor) -> Tensor {
         match &self.body {
             Body::Plain { torso, q } => q.forward(&torso.forward(obs)),
             Body::Dueling {
-                convs,
+                trunk,
                 value,
                 advantage,
             } => {
-                let x = scale_gradient(&convs.forward(obs), FRAC_1_SQRT_2); // [B, n]
+                let x = scale_gradient(&trunk.forward(obs), FRAC_1_SQRT_2); // [B, n]
                 let value = value.forward(&x); // [B, 1]
                 let advantage = advantage.forward(&x); // [B, A]
                 let mean = advantage.mean_dim(1, true, Kind::Float); // [B, 1]
@@ -211,7 +263,7 @@ mod tests {
                 coord_layers: CoordLayers::First,
                 coord_radius: false,
             },
-            obs_shape: [4, size, size],
+            obs_shape: ObsShape::Frames([4, size, size]),
             n_actions: 6,
             head,
             init: Init::Torch,
@@ -278,7 +330,7 @@ mod tests {
     fn the_mean_of_dueling_values_is_the_value_and_their_differences_are_the_advantages() {
         let (_, net) = build(&config(TorsoKind::CoordConv, QHead::Dueling, 36), 1);
         let Body::Dueling {
-            convs,
+            trunk,
             value,
             advantage,
         } = &net.body
@@ -286,7 +338,7 @@ mod tests {
             panic!("asked for a dueling network");
         };
         let obs = frames(3);
-        let x = convs.forward(&obs);
+        let x = trunk.forward(&obs);
         let (value, advantage) = (value.forward(&x), advantage.forward(&x));
         let q = net.forward(&obs);
         let mean = q.mean_dim(1, true, Kind::Float);

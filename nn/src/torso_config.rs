@@ -1,4 +1,4 @@
-//! What decides the shape of the [`NatureTorso`](crate::NatureTorso), as configuration files and the command line name it.
+//! What decides the shape of the [`Torso`](crate::Torso), as configuration files and the command line name it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::NnError;
 
-/// Which convolutions the torso has.
+/// What the torso is built of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TorsoKind {
@@ -15,6 +15,8 @@ pub enum TorsoKind {
     Conv,
     /// The same, with coordinate channels.
     CoordConv,
+    /// No convolutions: a perceptron, for observations that are no pictures.
+    Mlp,
 }
 
 impl fmt::Display for TorsoKind {
@@ -22,6 +24,7 @@ impl fmt::Display for TorsoKind {
         f.write_str(match self {
             Self::Conv => "conv",
             Self::CoordConv => "coordconv",
+            Self::Mlp => "mlp",
         })
     }
 }
@@ -33,9 +36,10 @@ impl FromStr for TorsoKind {
         match name {
             "conv" => Ok(Self::Conv),
             "coordconv" => Ok(Self::CoordConv),
+            "mlp" => Ok(Self::Mlp),
             _ => Err(NnError::UnknownName {
                 what: "torso",
-                expected: "conv or coordconv",
+                expected: "conv, coordconv or mlp",
                 got: name.to_owned(),
             }),
         }
@@ -81,11 +85,11 @@ impl FromStr for CoordLayers {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TorsoConfig {
-    /// Plain or with coordinates.
+    /// Plain, with coordinates, or a perceptron.
     pub kind: TorsoKind,
-    /// Where the coordinates join; of no effect in a plain torso.
+    /// Where the coordinates join; of no effect without coordinates.
     pub coord_layers: CoordLayers,
-    /// Whether the radius is a third coordinate; of no effect in a plain torso.
+    /// Whether the radius is a third coordinate; of no effect without coordinates.
     pub coord_radius: bool,
 }
 
@@ -107,13 +111,16 @@ mod tests {
         for wrong in ["kind = 'coord'", "kind = 'conv'\nradius = true"] {
             assert!(toml::from_str::<TorsoConfig>(wrong).is_err(), "{wrong}");
         }
-        for kind in [TorsoKind::Conv, TorsoKind::CoordConv] {
+        for kind in [TorsoKind::Conv, TorsoKind::CoordConv, TorsoKind::Mlp] {
             assert_eq!(kind.to_string().parse(), Ok(kind));
         }
         for layers in [CoordLayers::First, CoordLayers::All] {
             assert_eq!(layers.to_string().parse(), Ok(layers));
         }
         let error = "cnn".parse::<TorsoKind>().unwrap_err().to_string();
-        assert_eq!(error, "unknown torso \"cnn\": expected conv or coordconv");
+        assert_eq!(
+            error,
+            "unknown torso \"cnn\": expected conv, coordconv or mlp"
+        );
     }
 }

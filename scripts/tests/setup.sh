@@ -46,7 +46,8 @@ make_stubs() {
 case $1 in
 --version) echo "cargo 1.95.0 (stub)" ;;
 build)
-    echo "build RUSTFLAGS=${RUSTFLAGS-unset}" >>"$CARGO_CALLS"
+    echo "$* RUSTFLAGS=${RUSTFLAGS-unset}" >>"$CARGO_CALLS"
+    case "$*" in *--features*) [ -z "${FEATURES_FAIL-}" ] || { echo "error: stub of SDL2" >&2; exit 101; } ;; esac
     [ -z "${CARGO_FAILS-}" ] || { echo "error: stub" >&2; exit 101; }
     target=${CARGO_TARGET_DIR:-target}
     case $target in /*) ;; *) target=$PWD/$target ;; esac
@@ -59,7 +60,23 @@ build)
 esac
 STUB
     printf '#!/bin/sh\necho "host: stub"\n' >"$work/bin/rustc"
-    chmod +x "$work/bin/cargo" "$work/bin/rustc"
+    # Whether this machine has SDL2_gfx, and what apt may do here, must not matter.
+    cat >"$work/bin/cc" <<STUB
+#!/bin/sh
+case \$1 in
+-print-file-name=libSDL2_gfx*) if [ -e "$work/gfx/lib.so" ]; then echo "$work/gfx/lib.so"; else echo libSDL2_gfx.so; fi ;;
+*) exec $(command -v cc) "\$@" ;;
+esac
+STUB
+    cat >"$work/bin/apt-get" <<STUB
+#!/bin/sh
+echo "\$*" >>"$work/apt-calls"
+[ -n "\${APT_WORKS-}" ] || { echo "E: stub of apt"; exit 100; }
+mkdir -p "$work/gfx" && : >"$work/gfx/lib.so"
+STUB
+    printf '#!/bin/sh\necho "${STUB_UID-1000}"\n' >"$work/bin/id"
+    printf '#!/bin/sh\n' >"$work/bin/make"
+    chmod +x "$work"/bin/*
     PATH=$work/bin:$PATH
     export CARGO_CALLS=$work/cargo-calls
 }
@@ -323,6 +340,59 @@ test_torch_comes_from_the_index_that_was_chosen() {
     says "removing torch"
 }
 
+test_without_the_library_of_the_classics_it_goes_on_and_names_the_command_once() {
+    copy_to "$dir"
+    call 0 "$dir/rlrun"
+    says "left out: CartPole and MountainCar"
+    says "sudo apt install libsdl2-gfx-dev"
+    [ ! -e "$work/apt-calls" ] || fail "apt-get was called without being root"
+    if grep -q -- --features "$CARGO_CALLS"; then fail "$(cat "$CARGO_CALLS")"; fi
+    call 0 "$dir/rlrun"
+    silent
+}
+
+test_root_gets_the_library_from_apt_and_a_failure_is_no_end() {
+    copy_to "$dir"
+    STUB_UID=0 call 0 "$dir/rlrun"
+    says "that did not work: E: stub of apt"
+    says "sudo apt install libsdl2-gfx-dev"
+    rm "$dir/.venv/rlrun-setup/stamp"
+    STUB_UID=0 APT_WORKS=1 call 0 "$dir/rlrun"
+    says "installing libsdl2-gfx-dev with apt-get"
+    if grep -q "left out" "$work/err"; then fail "$(cat "$work/err")"; fi
+    grep -q -- "--features classic" "$CARGO_CALLS" || fail "$(cat "$CARGO_CALLS")"
+    call 0 "$dir/rlrun"
+    silent
+}
+
+test_a_library_that_comes_or_goes_later_is_noticed() {
+    copy_to "$dir"
+    call 0 "$dir/rlrun"
+    mkdir -p "$work/gfx"
+    : >"$work/gfx/lib.so"
+    : >"$CARGO_CALLS"
+    call 0 "$dir/rlrun"
+    grep -q -- "--features classic" "$CARGO_CALLS" || fail "$(cat "$CARGO_CALLS")"
+    call 0 "$dir/rlrun"
+    silent
+    rm "$work/gfx/lib.so"
+    : >"$CARGO_CALLS"
+    call 0 "$dir/rlrun"
+    says "left out"
+    if grep -q -- --features "$CARGO_CALLS"; then fail "$(cat "$CARGO_CALLS")"; fi
+}
+
+test_where_the_feature_cannot_be_built_the_rest_is() {
+    mkdir -p "$work/gfx"
+    : >"$work/gfx/lib.so"
+    copy_to "$dir"
+    FEATURES_FAIL=1 call 0 "$dir/rlrun"
+    says "built without the feature classic"
+    : >"$CARGO_CALLS"
+    call 0 "$dir/rlrun"
+    [ ! -s "$CARGO_CALLS" ] || fail "it was tried again"
+}
+
 # --- running them --------------------------------------------------------------------------------------------------------
 
 make_wheels
@@ -333,6 +403,7 @@ for name in $(sed -n 's/^\(test_[a-z_]*\)() .*/\1/p' "$0"); do
     dir="$work/$name with spaces/rlrun"
     mkdir -p "${dir%/*}"
     : >"$CARGO_CALLS"
+    rm -rf "$work/gfx" "$work/apt-calls"
     status=0
     (set -e; "$name") || status=$?
     if [ "$status" -eq 0 ]; then

@@ -44,13 +44,13 @@ fn wrong_command_lines_are_refused_with_their_reason() {
     );
     check(
         "--game Pong --torso coord",
-        "[possible values: conv, coordconv]",
+        "[possible values: conv, coordconv, mlp]",
     );
     check("--game Pong --torso coord", "a similar value exists");
     check("--game Pong --agent ppo", "[possible values: a2c, dqn]");
     check(
         "--game Pong --protocol nature",
-        "[possible values: baselines, machado]",
+        "[possible values: baselines, machado, gym]",
     );
     check(
         "--game Pong --preset nature",

@@ -20,14 +20,15 @@ const WHERE: &str = "Where it goes";
 /// Options that decide the plan, and so the numbers.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct PlanArgs {
-    /// The game: MsPacman, ms-pacman and ALE/MsPacman-v5 are the same; `rlrun games` lists them
+    /// The game: MsPacman, ms-pacman and ALE/MsPacman-v5 are the same; also CartPole and MountainCar; `rlrun games` lists them
     #[arg(long, short, value_name = "NAME", help_heading = WHAT)]
     game: Option<String>,
     /// The algorithm that learns [default: a2c]
     #[arg(long, value_parser = ["a2c", "dqn"], help_heading = WHAT)]
     agent: Option<String>,
-    /// The network in front of the heads: the Nature CNN, or the same with coordinate channels [default: conv]
-    #[arg(long, value_name = "KIND", value_parser = ["conv", "coordconv"], help_heading = WHAT)]
+    /// The network in front of the heads: the Nature CNN, the same with coordinate channels, or a perceptron for CartPole and
+    /// MountainCar [default: conv; for these two mlp]
+    #[arg(long, value_name = "KIND", value_parser = ["conv", "coordconv", "mlp"], help_heading = WHAT)]
     torso: Option<String>,
     /// Which convolutions of a coordconv torso see coordinates [default: first]
     #[arg(long, value_name = "WHICH", value_parser = ["first", "all"], help_heading = WHAT)]
@@ -35,12 +36,12 @@ pub(crate) struct PlanArgs {
     /// Give a coordconv torso the distance from the centre as a third coordinate
     #[arg(long, help_heading = WHAT)]
     coord_radius: bool,
-    /// How the game is presented: life loss ends returns (baselines), or sticky actions and full games (machado)
-    /// [default: baselines]
-    #[arg(long, value_name = "NAME", value_parser = ["baselines", "machado"], help_heading = WHAT)]
+    /// How the game is presented: life loss ends returns (baselines), sticky actions and full games (machado), or CartPole
+    /// and MountainCar as they are (gym) [default: baselines; for these two gym]
+    #[arg(long, value_name = "NAME", value_parser = ["baselines", "machado", "gym"], help_heading = WHAT)]
     protocol: Option<String>,
 
-    /// Length of the training in agent steps, 4 frames each, all environments together [default: 10M]
+    /// Length of the training in agent steps, 4 frames each on Atari, all environments together [default: 10M]
     #[arg(long, value_name = "STEPS", value_parser = parse_count, allow_negative_numbers = true, help_heading = HOW)]
     steps: Option<u64>,
     /// The master seed; on a CPU the same plan gives the same weights, bit for bit [default: 1]
@@ -60,8 +61,8 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_name = "DEVICE", help_heading = HOW)]
     device: Option<DeviceChoice>,
 
-    /// Start from named hyper-parameters. a2c: zoo (RL Baselines3 Zoo's, also the default) or baselines (OpenAI Baselines');
-    /// dqn: zoo (also the default), cleanrl, dopamine, nature or rainbow-lite
+    /// Start from named hyper-parameters for Atari. a2c: zoo (RL Baselines3 Zoo's, also the default) or baselines (OpenAI
+    /// Baselines'); dqn: zoo (also the default), cleanrl, dopamine, nature or rainbow-lite
     #[arg(long, value_name = "NAME", help_heading = LAYERS)]
     preset: Option<String>,
     /// Lay a TOML file over the preset; any keys of configs/a2c.toml or configs/dqn.toml, or the plan.toml of a run

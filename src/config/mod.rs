@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use rlrun_agents::a2c::A2cConfig;
 use rlrun_agents::dqn::DqnConfig;
-use rlrun_envs::ProtocolName;
+use rlrun_envs::{ClassicGame, ProtocolName};
 use rlrun_nn::TorsoConfig;
 
 use crate::plan::{AgentKind, AgentPlan, DeviceChoice, EnvPlan, EvalPlan, ReplayPlan, RunPlan};
@@ -57,6 +57,24 @@ pub(crate) const PRESETS: [Preset; 7] = [
     preset!(Dqn, "rainbow-lite", "dqn-rainbow-lite"),
 ];
 
+/// The values that a game of gym-rs has of its own, laid under everything but the defaults: a name and the text of a file.
+pub(crate) fn classic_preset(agent: AgentKind, game: ClassicGame) -> (&'static str, &'static str) {
+    macro_rules! shipped {
+        ($name:literal) => {
+            (
+                $name,
+                include_str!(concat!("../../configs/presets/", $name, ".toml")),
+            )
+        };
+    }
+    match (agent, game) {
+        (AgentKind::A2c, ClassicGame::CartPole) => shipped!("a2c-cartpole"),
+        (AgentKind::A2c, ClassicGame::MountainCar) => shipped!("a2c-mountaincar"),
+        (AgentKind::Dqn, ClassicGame::CartPole) => shipped!("dqn-cartpole"),
+        (AgentKind::Dqn, ClassicGame::MountainCar) => shipped!("dqn-mountaincar"),
+    }
+}
+
 /// A configuration with every layer in place; what it leaves open (the game's spelling, `auto`, 0 for automatic) is
 /// settled by [`crate::plan::resolve`]. Units and sources stand in `configs/<agent>.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,7 +94,7 @@ pub(crate) struct Config {
     pub(crate) env: EnvPlan,
     /// Where the network lives, before `auto` is settled.
     pub(crate) learner: LearnerConfig,
-    /// The convolutional torso.
+    /// The torso.
     pub(crate) torso: TorsoConfig,
     /// The hyper-parameters of A2C, if that is the agent.
     pub(crate) a2c: Option<A2cConfig>,

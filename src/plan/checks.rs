@@ -3,7 +3,7 @@
 mod a2c;
 mod dqn;
 
-use rlrun_envs::ATARI_BYTES_PER_ENV;
+use rlrun_envs::{ATARI_BYTES_PER_ENV, ProtocolName, World};
 use rlrun_nn::{CoordLayers, TorsoKind};
 
 use super::{AgentPlan, Machine};
@@ -36,10 +36,11 @@ pub(crate) fn memory_bytes(agent: &AgentPlan, n_envs: usize) -> u64 {
 ///
 /// # Errors
 /// The first value that is out of its range or contradicts another.
-pub(super) fn check(config: &Config, layers: &Layers, machine: &Machine) -> Check {
+pub(super) fn check(config: &Config, world: World, layers: &Layers, machine: &Machine) -> Check {
     let ranges = Ranges(layers);
     check_ranges(config, &ranges)?;
     check_threads(config, layers)?;
+    check_world(config, world, layers)?;
     check_torso(config, layers)?;
     match &config.agent() {
         AgentPlan::A2c(a2c) => a2c::check(a2c, config, &ranges)?,
@@ -144,6 +145,31 @@ fn check_threads(config: &Config, layers: &Layers) -> Check {
         )));
     }
     Ok(())
+}
+
+/// A torso or a protocol for worlds of another kind.
+fn check_world(config: &Config, world: World, layers: &Layers) -> Check {
+    let is_mlp = config.torso.kind == TorsoKind::Mlp;
+    let is_gym = config.protocol == ProtocolName::Gym;
+    let (key, fits, instead) = match world {
+        World::Classic(_) if !is_mlp => ("torso.kind", "pictures", "--torso mlp"),
+        World::Classic(_) if !is_gym => ("protocol", "Atari games", "--protocol gym"),
+        World::Atari(_) | World::Probe(_) if is_mlp => (
+            "torso.kind",
+            "CartPole and MountainCar",
+            "--torso conv or coordconv",
+        ),
+        World::Atari(_) if is_gym => (
+            "protocol",
+            "CartPole and MountainCar",
+            "--protocol baselines or machado",
+        ),
+        _ => return Ok(()),
+    };
+    Err(RequestError::new(format!(
+        "{} is for {fits}; {world} takes {instead}",
+        layers.cite(key)
+    )))
 }
 
 /// Coordinates in a torso without them.

@@ -22,7 +22,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use rlrun_envs::ProtocolName;
+use rlrun_envs::{Protocol, ProtocolName};
 use rlrun_nn::TorsoConfig;
 
 use crate::config::grouped;
@@ -40,7 +40,7 @@ pub(crate) use resume::resume;
 pub(crate) struct Plan {
     /// Which algorithm learns, with its hyper-parameters.
     pub(crate) agent: AgentPlan,
-    /// Canonical name of the game: `MsPacman`, `probe:position`.
+    /// Canonical name of the game: `MsPacman`, `CartPole`, `probe:position`.
     pub(crate) game: String,
     /// How the game is presented and when a return ends.
     pub(crate) protocol: ProtocolName,
@@ -52,7 +52,7 @@ pub(crate) struct Plan {
     pub(crate) env: EnvPlan,
     /// Where the network lives.
     pub(crate) learner: LearnerPlan,
-    /// The convolutional torso.
+    /// The torso.
     pub(crate) torso: TorsoConfig,
     /// Evaluations beside the training.
     pub(crate) eval: EvalPlan,
@@ -205,13 +205,14 @@ impl Plan {
         };
         let memory = memory_bytes(&self.agent, self.env.n_envs);
         let group = self.env.n_envs / self.env.n_groups;
+        let frame_skip = u64::from(Protocol::named(self.protocol).frame_skip);
         format!(
             "{updates}\n\
-             # frames = {} (4 * total_steps)\n\
+             # frames = {} ({frame_skip} * total_steps)\n\
              # environments of each actor = {group} (env.n_envs / env.n_groups)\n\
              # memory = about {} MB\n\
              \n{}",
-            grouped(self.total_steps.saturating_mul(4)),
+            grouped(self.total_steps.saturating_mul(frame_skip)),
             grouped(memory / 1_000_000),
             self.to_toml()
         )

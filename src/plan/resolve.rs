@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use rlrun_envs::World;
+use rlrun_envs::{ClassicGame, World};
 use toml::Value;
 
 use super::checks;
 use super::{AgentKind, DeviceChoice, DeviceName, EnvPlan, LearnerPlan, Machine, Plan};
-use crate::config::{Config, Layers, Origin, entries};
+use crate::config::{Config, Layers, Origin, classic_preset, entries};
 use crate::request::RequestError;
 
 /// The key that says which algorithm learns.
@@ -85,10 +85,46 @@ impl Asked {
 /// # Errors
 /// Whatever cannot be planned, with the key, its value and where that came from.
 pub(crate) fn resolve(asked: &Asked, machine: &Machine) -> Result<Plan, RequestError> {
+    let layers = layers(asked)?;
+    let config = layers
+        .config()
+        .map_err(|error| RequestError::new(error.message()))?;
+    let world = world(&config, &layers)?;
+    checks::check(&config, world, &layers, machine)?;
+    let device = device(
+        config.learner.device,
+        &layers.cite("learner.device"),
+        machine,
+    )?;
+    Ok(settle(config, world.name().to_owned(), device, machine))
+}
+
+/// All layers. A classic has values of its own, which lie where a preset would.
+fn layers(asked: &Asked) -> Result<Layers, RequestError> {
     let mut layers = Layers::defaults(asked.agent()?);
     if let Some(preset) = &asked.preset {
         layers.lay_preset(preset)?;
     }
+    lay_asked(asked, &mut layers)?;
+    let Some(game) = classic(&layers) else {
+        return Ok(layers);
+    };
+    if let Some(preset) = &asked.preset {
+        return Err(RequestError::new(format!(
+            "--preset {preset} is for Atari games; {} has values of its own, without --preset",
+            game.name()
+        )));
+    }
+    let agent = asked.agent()?;
+    let mut layers = Layers::defaults(agent);
+    let (name, text) = classic_preset(agent, game);
+    layers.lay_file(&format!("preset {name}"), text)?;
+    lay_asked(asked, &mut layers)?;
+    Ok(layers)
+}
+
+/// Lays what lies over any preset.
+fn lay_asked(asked: &Asked, layers: &mut Layers) -> Result<(), RequestError> {
     if let Some(file) = &asked.file {
         layers.lay_file(&file.name, &file.text)?;
     }
@@ -98,17 +134,15 @@ pub(crate) fn resolve(asked: &Asked, machine: &Machine) -> Result<Plan, RequestE
     for (flag, key, value) in &asked.flags {
         layers.lay(key, value.clone(), Origin::Flag(flag))?;
     }
-    let config = layers
-        .config()
-        .map_err(|error| RequestError::new(error.message()))?;
-    let game = game(&config, &layers)?;
-    checks::check(&config, &layers, machine)?;
-    let device = device(
-        config.learner.device,
-        &layers.cite("learner.device"),
-        machine,
-    )?;
-    Ok(settle(config, game, device, machine))
+    Ok(())
+}
+
+/// The classic that is to be played, if one is.
+fn classic(layers: &Layers) -> Option<ClassicGame> {
+    match World::resolve(&layers.config().ok()?.game?) {
+        Ok(World::Classic(game)) => Some(game),
+        _ => None,
+    }
 }
 
 /// Fills in what is left to the machine. The plan then says it, so that another machine gives the same numbers.
@@ -137,20 +171,17 @@ fn settle(config: Config, game: String, device: DeviceName, machine: &Machine) -
     }
 }
 
-/// The canonical name of the game.
-fn game(config: &Config, layers: &Layers) -> Result<String, RequestError> {
+/// What is played.
+fn world(config: &Config, layers: &Layers) -> Result<World, RequestError> {
     let Some(name) = &config.game else {
         return Err(RequestError::new(
             "no game is named; say for example --game MsPacman (`rlrun games` lists them)",
         ));
     };
-    match World::resolve(name) {
-        Ok(world) => Ok(world.name().to_owned()),
-        Err(error) => {
-            let origin = layers.origin("game");
-            Err(RequestError::new(format!("{origin}: {error}")))
-        }
-    }
+    World::resolve(name).map_err(|error| {
+        let origin = layers.origin("game");
+        RequestError::new(format!("{origin}: {error}"))
+    })
 }
 
 /// Settles `auto`, and refuses a device that is not there.

@@ -5,7 +5,9 @@ use std::thread;
 use anyhow::{Context, Result};
 use rlrun_agents::stream::{Consumer, derived_seed};
 use rlrun_agents::task::Task;
-use rlrun_envs::{EnvConfig, EnvError, EnvSpec, Protocol, StepBatch, World, env_seed, make};
+use rlrun_envs::{
+    EnvConfig, EnvError, EnvSpec, ObsShape, Protocol, StepBatch, World, env_seed, make,
+};
 use tch::Tensor;
 
 use super::actors::Group;
@@ -123,7 +125,10 @@ fn task(config: &EnvConfig) -> Task {
     let spec = config.spec();
     let dimension = |n: usize| i64::try_from(n).expect("an observation's size fits");
     Task {
-        obs_shape: spec.obs_shape.map(dimension),
+        obs_shape: match spec.obs_shape {
+            ObsShape::Frames(sizes) => rlrun_nn::ObsShape::Frames(sizes.map(dimension)),
+            ObsShape::Features(n) => rlrun_nn::ObsShape::Features(dimension(n)),
+        },
         n_actions: dimension(spec.n_actions),
         clip_rewards: config.protocol.clip_rewards,
     }

@@ -24,7 +24,7 @@ fn a_wrong_request_exits_with_2_and_one_error_and_writes_nothing() {
     check("--game Joust", "two players");
     check(
         "--game Pong --torso resnet",
-        "[possible values: conv, coordconv]",
+        "[possible values: conv, coordconv, mlp]",
     );
     check(
         "--game Pong --preset fast",

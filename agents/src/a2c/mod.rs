@@ -80,7 +80,7 @@ impl A2c {
     /// A new agent whose initial weights follow from `seed`.
     ///
     /// # Errors
-    /// If the observations are too small for the torso.
+    /// If the torso is not made for the observations.
     pub fn new(
         config: A2cConfig,
         torso: &TorsoConfig,

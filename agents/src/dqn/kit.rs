@@ -1,7 +1,7 @@
 //! What the tests of DQN share: a configuration, a task, and batches in which no two pictures follow the same pattern.
 
 use rlrun_nn::init::Init;
-use rlrun_nn::{CoordLayers, TorsoConfig, TorsoKind};
+use rlrun_nn::{CoordLayers, ObsShape, TorsoConfig, TorsoKind};
 use tch::{Device, Tensor};
 
 use super::{Dqn, DqnConfig, LossKind, OptimizerKind};
@@ -9,7 +9,7 @@ use crate::replay::ReplayBatch;
 use crate::task::Task;
 
 pub(super) const TASK: Task = Task {
-    obs_shape: [4, 36, 36],
+    obs_shape: ObsShape::Frames([4, 36, 36]),
     n_actions: 3,
     clip_rewards: true,
 };

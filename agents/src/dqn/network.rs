@@ -1,6 +1,6 @@
 //! A Q-network that reads the bytes of observations, and its parameters.
 
-use rlrun_nn::{NnError, Params, QHead, QNetwork, QNetworkConfig, TorsoConfig};
+use rlrun_nn::{NnError, ObsShape, Params, QHead, QNetwork, QNetworkConfig, TorsoConfig};
 use tch::{Device, Tensor};
 
 use super::DqnConfig;
@@ -49,7 +49,7 @@ impl Shape {
 #[derive(Debug)]
 pub(super) struct Network {
     net: QNetwork,
-    obs_shape: [i64; 3],
+    obs_shape: ObsShape,
     device: Device,
 }
 
@@ -66,13 +66,9 @@ impl Network {
     /// The values of all actions in a batch of observations.
     ///
     /// # Shapes
-    /// `obs` \[b, C, H, W\] bytes; gives \[b, A\] on the network's device.
+    /// `obs` \[b, obs\] bytes; gives \[b, A\] on the network's device.
     pub(super) fn forward(&self, obs: &[u8]) -> Tensor {
-        let [c, h, w] = self.obs_shape;
-        let obs = Tensor::from_slice(obs)
-            .view([-1, c, h, w])
-            .to_device(self.device);
-        self.net.forward(&obs)
+        self.net.forward(&self.obs_shape.tensor(obs, self.device))
     }
 
     /// The same, written to `values` \[b, A\].
@@ -83,8 +79,7 @@ impl Network {
 
     /// How many bytes an observation has.
     pub(super) fn obs_len(&self) -> usize {
-        let len: i64 = self.obs_shape.iter().product();
-        usize::try_from(len).expect("a network is built for positive sizes only")
+        self.obs_shape.n_bytes()
     }
 
     /// Where the network lives.

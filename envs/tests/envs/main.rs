@@ -5,7 +5,11 @@
 )]
 
 mod atari;
+#[cfg(feature = "classic")]
+mod classic;
 mod kit;
+#[cfg(not(feature = "classic"))]
+mod no_classic;
 mod probe;
 mod python;
 mod scripted_player;

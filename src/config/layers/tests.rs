@@ -1,8 +1,10 @@
 //! Wrong layers first, then their order.
 
 use rlrun_agents::a2c::Schedule;
+use rlrun_envs::ClassicGame;
 
 use super::*;
+use crate::config::classic_preset;
 
 fn refusal(lay: impl FnOnce(&mut Layers) -> Result<(), RequestError>) -> String {
     let mut layers = Layers::defaults(AgentKind::A2c);
@@ -118,9 +120,22 @@ fn every_shipped_config_and_preset_loads() {
         assert_eq!(defaults.agent().kind(), preset.agent);
         layers.lay_preset(preset.name).unwrap();
         let config = layers.config().unwrap();
-        // The defaults are the zoo's values.
+        // The defaults are the zoo's values on Atari.
         let name = preset.name;
         assert_eq!(config == defaults, name == "zoo", "{} {name}", preset.agent);
+    }
+}
+
+#[test]
+fn every_classic_has_values_of_its_own() {
+    let both = AgentKind::ALL.into_iter();
+    for (agent, game) in both.flat_map(|agent| ClassicGame::ALL.map(|game| (agent, game))) {
+        let mut layers = Layers::defaults(agent);
+        let (name, text) = classic_preset(agent, game);
+        layers.lay_file(name, text).unwrap();
+        let config = layers.config().unwrap();
+        assert_eq!(config.torso.kind.to_string(), "mlp", "{game:?}");
+        assert_eq!(config.protocol.to_string(), "gym", "{game:?}");
     }
 }
 

@@ -139,6 +139,49 @@ fn a_dqn_that_cannot_be_planned_is_refused_with_its_reason() {
 }
 
 #[test]
+fn a_classic_is_planned_with_values_of_its_own() {
+    let found = plan(&["game=cart_pole", "seed=7"]);
+    assert_eq!((found.game.as_str(), found.seed), ("CartPole", 7));
+    assert_eq!(found.torso.kind.to_string(), "mlp");
+    assert_eq!(found.protocol.to_string(), "gym");
+    assert_eq!((found.env.n_envs, found.total_steps), (8, 500_000));
+    assert!(found.describe().contains("# frames = 500_000 (1 * "));
+    let other = plan(&["game=MountainCar", "env.n_envs=4", "total_steps=1k"]);
+    assert_eq!((other.env.n_envs, other.total_steps), (4, 1_000));
+}
+
+#[test]
+fn a_torso_or_protocol_for_another_world_is_refused() {
+    let check = |sets: &[&str], expected: &str| {
+        let error = resolve(&asked(sets), &MACHINE).unwrap_err().to_string();
+        assert_eq!(error, expected, "{sets:?}");
+    };
+    check(
+        &["game=CartPole", "torso.kind=conv"],
+        "torso.kind = \"conv\" (--set) is for pictures; CartPole takes --torso mlp",
+    );
+    check(
+        &["game=CartPole", "protocol=machado"],
+        "protocol = \"machado\" (--set) is for Atari games; CartPole takes --protocol gym",
+    );
+    check(
+        &["game=Pong", "torso.kind=mlp"],
+        "torso.kind = \"mlp\" (--set) is for CartPole and MountainCar; Pong takes --torso conv or coordconv",
+    );
+    check(
+        &["game=Pong", "protocol=gym"],
+        "protocol = \"gym\" (--set) is for CartPole and MountainCar; Pong takes --protocol baselines or machado",
+    );
+    let mut preset = asked(&["game=CartPole"]);
+    preset.preset = Some("zoo".to_owned());
+    let error = resolve(&preset, &MACHINE).unwrap_err().to_string();
+    assert!(
+        error.starts_with("--preset zoo is for Atari games; CartPole has"),
+        "{error}"
+    );
+}
+
+#[test]
 fn rounds_are_the_least_in_which_whole_updates_follow() {
     let check = |n_envs: &str, every: &str, expected: u64| {
         let sets = ["game=Pong", "agent=dqn"];

@@ -34,7 +34,7 @@ use std::thread;
 
 use anyhow::Result;
 use rlrun_agents::dqn::{Dqn, DqnConfig};
-use rlrun_envs::EnvSpec;
+use rlrun_envs::{EnvSpec, ObsShape};
 
 use self::explorer::{Epsilon, Explorer};
 use self::learner::{Baggage, Learner, Rhythm};
@@ -84,7 +84,10 @@ fn with_learner<T>(
     let (groups, first): (Vec<_>, Vec<_>) = worlds.groups.into_iter().unzip();
     let spec = worlds.spec;
     let first_obs: Vec<u8> = first.iter().flat_map(|batch| &batch.obs).copied().collect();
-    let stack = spec.obs_shape[0];
+    let stack = match spec.obs_shape {
+        ObsShape::Frames([n_frames, ..]) => n_frames,
+        ObsShape::Features(_) => 1,
+    };
     let memory = Memory::new(plan, (config, replay), task, stack, first_obs)?;
     let rhythm = Rhythm::new(plan, config, spec.n_actions);
     let place = Place {
