@@ -119,7 +119,7 @@ impl Report {
             seconds_per_repeat: length.as_secs_f64(),
             steps_per_s: rates,
             median_steps_per_s: median,
-            median_frames_per_s: 4.0 * median,
+            median_frames_per_s: f64::from(plan.frame_skip()) * median,
             thread_us: split
                 .parts()
                 .map(|(name, part)| (name, micros(part)))

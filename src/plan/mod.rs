@@ -154,6 +154,11 @@ impl Plan {
         }
     }
 
+    /// Emulator frames in a step; 1 where there is no emulator.
+    pub(crate) fn frame_skip(&self) -> u32 {
+        Protocol::named(self.protocol).frame_skip
+    }
+
     /// Updates of the whole training; the last rollout is finished, so that it may pass `total_steps`.
     pub(crate) fn updates(&self) -> u64 {
         self.total_steps.div_ceil(self.steps_per_update())
@@ -171,7 +176,7 @@ impl Plan {
     pub(crate) fn describe(&self) -> String {
         let memory = memory_bytes(self.env.n_envs, self.a2c.rollout_steps);
         let group = self.env.n_envs / self.env.n_groups;
-        let frame_skip = u64::from(Protocol::named(self.protocol).frame_skip);
+        let frame_skip = u64::from(self.frame_skip());
         format!(
             "# updates = {} (total_steps / steps_per_update, rounded up)\n\
              # steps_per_update = {} (env.n_envs * a2c.rollout_steps)\n\
