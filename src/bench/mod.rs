@@ -131,7 +131,7 @@ impl Report {
             seconds_per_repeat: measured.length.as_secs_f64(),
             steps_per_s: measured.rates.clone(),
             median_steps_per_s: median,
-            median_frames_per_s: 4.0 * median,
+            median_frames_per_s: f64::from(plan.frame_skip()) * median,
             updates_per_step,
             thread_us: thread_us.collect(),
             start_up_s,

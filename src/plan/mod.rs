@@ -167,6 +167,11 @@ impl Plan {
         }
     }
 
+    /// Emulator frames in a step; 1 where there is no emulator.
+    pub(crate) fn frame_skip(&self) -> u32 {
+        Protocol::named(self.protocol).frame_skip
+    }
+
     /// Updates of the whole training; the last round is finished, so that it may pass `total_steps`.
     pub(crate) fn updates(&self) -> u64 {
         let rounds = self.total_steps.div_ceil(self.steps_per_round());
@@ -205,7 +210,7 @@ impl Plan {
         };
         let memory = memory_bytes(&self.agent, self.env.n_envs);
         let group = self.env.n_envs / self.env.n_groups;
-        let frame_skip = u64::from(Protocol::named(self.protocol).frame_skip);
+        let frame_skip = u64::from(self.frame_skip());
         format!(
             "{updates}\n\
              # frames = {} ({frame_skip} * total_steps)\n\

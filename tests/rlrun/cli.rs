@@ -22,6 +22,16 @@ fn a_wrong_request_exits_with_2_and_one_error_and_writes_nothing() {
     check("", "no game is named");
     check("--game MsPackman", "`MsPacman`");
     check("--game Joust", "two players");
+    check("--game CartPole-v0", "`CartPole`");
+    check(
+        "--game CartPole --torso conv",
+        "torso.kind = \"conv\" (--torso) is for pictures; CartPole takes --torso mlp",
+    );
+    check(
+        "--game Pong --torso mlp",
+        "Pong takes --torso conv or coordconv",
+    );
+    check("--game CartPole --preset zoo", "is for Atari games");
     check(
         "--game Pong --torso resnet",
         "[possible values: conv, coordconv, mlp]",
@@ -106,6 +116,7 @@ fn games_are_listed_and_shown_alone() {
     );
     let one = here.rlrun("games ALE/Breakout-v5");
     assert!(one.stdout.contains("lives    5"), "{one:?}");
+    assert!(all.stdout.contains("CartPole and MountainCar"), "{all:?}");
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub(super) struct ClassicBatch<P: Physics> {
 struct Game<P: Physics> {
     seed: u32,
     /// Games since reset, before this one.
-    game_idx: u64,
+    number: u64,
     /// Steps of this game.
     n_steps: u32,
     state: P::State,
@@ -91,7 +91,7 @@ impl<P: Physics> BatchEnv for ClassicBatch<P> {
                 game.observe(&mut out.final_obs[row.clone()]);
             }
             if terminated || truncated {
-                *game = Game::new(game.seed, game.game_idx + 1, &mut physics);
+                *game = Game::new(game.seed, game.number + 1, &mut physics);
             }
             game.observe(&mut out.obs[row]);
             out.reward[env_idx] = reward;
@@ -105,13 +105,13 @@ impl<P: Physics> BatchEnv for ClassicBatch<P> {
 }
 
 impl<P: Physics> Game<P> {
-    /// Game number `game_idx` of the environment with this seed.
-    fn new(seed: u32, game_idx: u64, physics: &mut P) -> Self {
+    /// Game `number` of the environment with this seed.
+    fn new(seed: u32, number: u64, physics: &mut P) -> Self {
         Self {
             seed,
-            game_idx,
+            number,
             n_steps: 0,
-            state: physics.start(game_seed(seed, game_idx)),
+            state: physics.start(game_seed(seed, number)),
         }
     }
 
@@ -130,8 +130,8 @@ impl<P: Physics> Game<P> {
 }
 
 /// What a game's start is drawn from: each environment has a stream of its own, each game a number in it.
-fn game_seed(seed: u32, game_idx: u64) -> u64 {
+fn game_seed(seed: u32, number: u64) -> u64 {
     let mut rng = ChaCha8Rng::seed_from_u64(u64::from(seed));
-    rng.set_stream(game_idx);
+    rng.set_stream(number);
     rng.next_u64()
 }

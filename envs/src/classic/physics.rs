@@ -64,7 +64,7 @@ pub(super) struct CartPole(CartPoleEnv);
 /// x_acc     = temp - p theta_acc cos theta / M                                       gym-rs: p = m_pole + l
 /// ```
 ///
-/// With k m_pole + l = k m_pole l the sum is the product: k = l / (m_pole (l - 1)) = 0.5 / (0.1 (0.5 - 1)) = -10.
+/// With m the mass of the pole, the sum k m + l is the product k m l if k = l / (m (l - 1)) = 0.5 / (0.1 (0.5 - 1)) = -10.
 const MASS_SCALE: f64 = -10.0;
 
 /// Cart position, cart velocity, pole angle and angular velocity start within this of 0, each.
