@@ -96,6 +96,14 @@ impl Drop for Temporary {
     }
 }
 
+/// Makes the name of a new file survive a power cut.
+///
+/// # Errors
+/// Whatever the file system answered.
+pub(super) fn sync_folder_of(path: &Path) -> io::Result<()> {
+    sync_folder(folder_of(path))
+}
+
 /// Makes a rename in `dir` survive a power cut.
 fn sync_folder(dir: &Path) -> io::Result<()> {
     match File::open(dir)?.sync_all() {

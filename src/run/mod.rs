@@ -30,6 +30,11 @@ pub(crate) mod folder;
 pub(crate) mod lock;
 pub(crate) mod progress;
 pub(crate) mod rate;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "no run keeps a replay memory yet")
+)]
+pub(crate) mod replay_file;
 pub(crate) mod scalars;
 pub(crate) mod screen;
 pub(crate) mod stop;
