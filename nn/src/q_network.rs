@@ -18,8 +18,8 @@ use tch::{Kind, Tensor};
 
 use crate::init::{Init, RELU_GAIN, VALUE_GAIN};
 use crate::{
-    Activation, Linear, MlpSpec, MlpTorso, NatureConvs, NnError, ObsShape, Params, Torso,
-    TorsoConfig, TorsoKind,
+    Activation, Linear, MlpSpec, NatureConvs, NnError, ObsShape, Params, Torso, TorsoConfig,
+    TorsoKind,
 };
 
 /// Units of each stream's hidden layer. Source: Wang et al. 2016, section 4.2.

@@ -61,6 +61,10 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_name = "DEVICE", help_heading = HOW)]
     device: Option<DeviceChoice>,
 
+    /// Keep dqn's replay memory in a file in DIR, mapped into memory, instead of in RAM
+    #[arg(long, value_name = "DIR", help_heading = HOW)]
+    replay_dir: Option<PathBuf>,
+
     /// Start from named hyper-parameters for Atari. a2c: zoo (RL Baselines3 Zoo's, also the default) or baselines (OpenAI
     /// Baselines'); dqn: zoo (also the default), cleanrl, dopamine, nature or rainbow-lite
     #[arg(long, value_name = "NAME", help_heading = LAYERS)]
@@ -162,10 +166,20 @@ impl PlanArgs {
                 "learner.device",
                 self.device.map(|choice| Value::String(choice.to_string())),
             ),
+            ("--replay-dir", "replay.dir", self.replay_dir()),
         ];
         all.into_iter()
             .filter_map(|(flag, key, value)| Some((flag, key, value?)))
             .collect()
+    }
+}
+
+impl PlanArgs {
+    /// The folder in full: a run goes on wherever it is resumed from.
+    fn replay_dir(&self) -> Option<Value> {
+        let dir = self.replay_dir.as_ref()?;
+        let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.clone());
+        Some(Value::String(dir.to_string_lossy().into_owned()))
     }
 }
 

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::episode_stats::EpisodeStats;
+use super::replay_file::Voucher;
 
 /// The counters of a run when the checkpoint was saved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,10 +24,8 @@ pub(crate) struct CheckpointMeta {
     pub(crate) wall_seconds: f64,
     /// What vouches for the replay memory, of an agent that has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) replay: Option<ReplayMeta>,
+    pub(crate) replay: Option<Voucher>,
 }
-
-pub(crate) type ReplayMeta = serde_json::Value;
 
 /// What must be equal for a run to go on from a checkpoint: game, agent, torso and the like, as named strings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,6 +9,7 @@
 //!   events.out.tfevents.*        the scalars, for TensorBoard; one file per start of the run
 //!   checkpoints/step-*.safetensors   the last K, newest valid one wins
 //!   checkpoints/best.safetensors     the first one saved after the best mean score so far
+//!   replay.bin                   the replay memory of an off-policy agent; checkpoints vouch for what is in it
 //!   summary.json                 written when the run has reached its end
 //! ```
 //!
@@ -30,10 +31,6 @@ pub(crate) mod folder;
 pub(crate) mod lock;
 pub(crate) mod progress;
 pub(crate) mod rate;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "no run keeps a replay memory yet")
-)]
 pub(crate) mod replay_file;
 pub(crate) mod scalars;
 pub(crate) mod screen;

@@ -1,5 +1,6 @@
 //! A run with its folder: trains until the plan is fulfilled, a stop is asked for, or an actor fails.
 
+use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,9 @@ use crate::run::progress::Progress;
 use crate::run::scalars::Scalars;
 use crate::run::screen::{Screen, Verbosity};
 use crate::run::stop::StopFlag;
+
+/// Between two attempts to save before its time.
+const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Trains as `request` asks.
 ///
@@ -93,6 +97,7 @@ struct Session<'a> {
     last_row: u64,
     next_row: u64,
     last_checkpoint: Instant,
+    last_save_failed: bool,
     best_is_due: bool,
     /// Step of the newest checkpoint.
     saved_step: Option<u64>,
@@ -123,6 +128,7 @@ impl<'a> Session<'a> {
             last_row: 0,
             next_row: plan.run.log_interval_steps,
             last_checkpoint: Instant::now(),
+            last_save_failed: false,
             best_is_due: false,
             saved_step: None,
             plan,
@@ -162,6 +168,7 @@ impl<'a> Session<'a> {
             last_row: meta.steps,
             next_row: meta.steps + plan.run.log_interval_steps,
             last_checkpoint: Instant::now(),
+            last_save_failed: false,
             best_is_due: false,
             saved_step: Some(meta.steps),
             plan,
@@ -175,7 +182,13 @@ impl<'a> Session<'a> {
     /// # Errors
     /// What ended the training before its time; a checkpoint is saved first.
     fn run(mut self, training: &mut dyn Training, threading: Threading) -> Result<()> {
-        training.settle(self.folder.path())?;
+        if let Err(error) = training.settle(self.folder.path(), self.progress.screen()) {
+            if self.saved_step.is_none() {
+                // Nothing has begun.
+                let _ = fs::remove_dir_all(self.folder.path());
+            }
+            return Err(error);
+        }
         if self.saved_step.is_none() {
             // A run that is killed before its first interval is over can be resumed too.
             self.save_or_warn(training);
@@ -208,13 +221,19 @@ impl<'a> Session<'a> {
             if step >= self.next_row {
                 self.write_row(training);
             }
-            if self.last_checkpoint.elapsed() >= checkpoint_interval || training.wants_checkpoint()
+            if self.last_checkpoint.elapsed() >= checkpoint_interval
+                || (training.wants_checkpoint() && self.may_save_early())
             {
                 self.save_or_warn(training);
             }
         }
         evaluator.finish(&mut self.scalars)?;
         Ok(Ending::Finished)
+    }
+
+    /// After a failure only now and then: whatever is in its way is not gone the next moment.
+    fn may_save_early(&self) -> bool {
+        !self.last_save_failed || self.last_checkpoint.elapsed() >= RETRY_INTERVAL
     }
 
     fn count_games(&mut self, games: &[FinishedGame]) {
@@ -270,7 +289,9 @@ impl<'a> Session<'a> {
 
     /// Saves a checkpoint. A failure is a warning: the older ones are still there, and the next attempt may succeed.
     fn save_or_warn(&mut self, training: &mut dyn Training) {
-        if let Err(error) = self.save_checkpoint(training) {
+        let saved = self.save_checkpoint(training);
+        self.last_save_failed = saved.is_err();
+        if let Err(error) = saved {
             let screen = self.progress.screen();
             screen.warn(&format!("{error:#}; training goes on"));
         }
@@ -296,7 +317,7 @@ impl<'a> Session<'a> {
             tensors: state.tensors,
         };
         save(&dir, &checkpoint, self.plan.run.checkpoints_kept)?;
-        training.saved();
+        training.saved()?;
         self.saved_step = Some(training.step());
         if self.best_is_due {
             save_best(&dir, &checkpoint)?;

@@ -15,7 +15,7 @@ use super::training::Training;
 use super::{a2c, dqn};
 use crate::plan::{AgentPlan, Plan, Threading};
 use crate::request::RequestError;
-use crate::run::checkpoint_meta::ReplayMeta;
+use crate::run::replay_file::Voucher;
 
 /// Where a run goes on from; all zero and empty for a new one.
 #[derive(Debug, Default)]
@@ -27,7 +27,7 @@ pub(crate) struct Start {
     /// The agent's state.
     pub(crate) tensors: Option<Vec<(String, Tensor)>>,
     /// What vouches for the replay memory, of an agent that has one.
-    pub(crate) replay: Option<ReplayMeta>,
+    pub(crate) replay: Option<Voucher>,
 }
 
 /// Starts everything that `plan` needs, hands it to `drive`, and ends it again.

@@ -8,7 +8,8 @@ use tch::Tensor;
 
 use super::collect::Behaviour;
 use super::games::FinishedGame;
-use crate::run::checkpoint_meta::ReplayMeta;
+use crate::run::replay_file::Voucher;
+use crate::run::screen::Screen;
 
 /// An algorithm at work. The threads behind it end when it is dropped.
 pub(crate) trait Training {
@@ -29,8 +30,8 @@ pub(crate) trait Training {
     ///
     /// # Errors
     /// If there is no room in it.
-    fn settle(&mut self, folder: &Path) -> Result<()> {
-        let _ = folder;
+    fn settle(&mut self, folder: &Path, screen: &Screen) -> Result<()> {
+        let _ = (folder, screen);
         Ok(())
     }
 
@@ -41,7 +42,12 @@ pub(crate) trait Training {
     fn state(&mut self) -> Result<TrainingState>;
 
     /// The last state is on the disk.
-    fn saved(&mut self) {}
+    ///
+    /// # Errors
+    /// If a thread still holds what is to be marked.
+    fn saved(&mut self) -> Result<()> {
+        Ok(())
+    }
 
     /// Whether a checkpoint is due before its time, because what the last one saved is about to be overwritten.
     fn wants_checkpoint(&self) -> bool {
@@ -70,7 +76,7 @@ pub(crate) struct TrainingState {
     /// Parameters and optimizer state.
     pub(crate) tensors: Vec<(String, Tensor)>,
     /// What vouches for the replay memory of an off-policy agent.
-    pub(crate) replay: Option<ReplayMeta>,
+    pub(crate) replay: Option<Voucher>,
 }
 
 /// Means of named values over the updates since they were last taken.

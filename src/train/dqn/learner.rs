@@ -1,5 +1,6 @@
 //! The learner: the rounds of DQN.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,12 +11,12 @@ use rlrun_agents::rollout::Rollout;
 use tch::Tensor;
 
 use super::explorer::{Epsilon, Explorer};
-use super::memory::{Draw, Memory};
+use super::memory::{Draw, Memory, Saved};
 use super::stations::{CollectOrder, GatherOrder, Stations};
 use crate::plan::Plan;
+use crate::run::screen::Screen;
 use crate::train::collect::Behaviour;
 use crate::train::games::FinishedGame;
-use crate::train::setup::Start;
 use crate::train::station::guarded;
 use crate::train::training::{Means, Training, TrainingState};
 
@@ -23,6 +24,8 @@ use crate::train::training::{Means, Training, TrainingState};
 pub(crate) struct Learner<'a> {
     agent: Dqn,
     memory: Memory,
+    /// Of the run that goes on, until its folder is there.
+    saved: Option<Saved>,
     stations: Stations<'a>,
     rhythm: Rhythm,
     baggage: Option<Baggage>,
@@ -49,6 +52,8 @@ pub(super) struct Baggage {
 pub(super) struct Rhythm {
     seed: u64,
     n_actions: usize,
+    /// Steps of each environment in a round.
+    n_steps: usize,
     steps_per_round: u64,
     updates_per_round: usize,
     config: DqnConfig,
@@ -85,16 +90,16 @@ impl Rhythm {
         Self {
             seed: plan.seed,
             n_actions,
+            n_steps: usize::try_from(steps_per_round).expect("counted in memory") / plan.env.n_envs,
             steps_per_round,
             updates_per_round,
             config: config.clone(),
         }
     }
 
-    /// Steps of each of `n_envs` environments in a round.
-    pub(super) fn n_steps(&self, n_envs: usize) -> usize {
-        usize::try_from(self.steps_per_round).expect("a round's steps are counted in memory")
-            / n_envs
+    /// Steps of each environment in a round.
+    pub(super) fn n_steps(&self) -> usize {
+        self.n_steps
     }
 
     /// Updates of the round that begins at `step`.
@@ -139,14 +144,14 @@ impl Rhythm {
 }
 
 impl<'a> Learner<'a> {
-    /// A learner that goes on from `start`.
+    /// A learner that stands at `step` after so many updates, perhaps with what a checkpoint holds of its memory.
     pub(super) fn new(
         rhythm: Rhythm,
         agent: Dqn,
-        memory: Memory,
+        (memory, saved): (Memory, Option<Saved>),
         stations: Stations<'a>,
         baggage: Baggage,
-        start: &Start,
+        (step, updates): (u64, u64),
     ) -> Self {
         let batch = || memory.batch(rhythm.config.batch_size);
         Self {
@@ -157,11 +162,12 @@ impl<'a> Learner<'a> {
             ready: Vec::new(),
             agent,
             memory,
+            saved,
             stations,
             rhythm,
             baggage: Some(baggage),
-            step: start.step,
-            updates: start.updates,
+            step,
+            updates,
             means: Means::default(),
             time: LearnerTime::default(),
         }
@@ -271,22 +277,36 @@ impl Training for Learner<'_> {
         self.updates
     }
 
-    fn settle(&mut self, folder: &std::path::Path) -> Result<()> {
-        let _ = folder;
+    fn settle(&mut self, folder: &Path, screen: &Screen) -> Result<()> {
+        let saved = self.saved.take();
+        self.memory.settle(folder, saved.as_ref())?;
+        if !self.memory.has_room() {
+            screen.warn(
+                "this file system cannot reserve room for the replay memory; a full disk would end the run",
+            );
+        }
+        if let Some(saved) = &saved {
+            self.ready = self.memory.gather(saved, &mut self.spare)?;
+        }
         Ok(())
     }
 
     fn state(&mut self) -> Result<TrainingState> {
-        Ok(TrainingState {
-            tensors: self.agent.state(),
-            replay: None,
-        })
+        let mut tensors = self.agent.state();
+        let saved = self.memory.save(&self.ready)?;
+        let replay = saved.map(|saved| {
+            tensors.extend(saved.tensors);
+            saved.voucher
+        });
+        Ok(TrainingState { tensors, replay })
     }
 
-    fn saved(&mut self) {}
+    fn saved(&mut self) -> Result<()> {
+        self.memory.vouch()
+    }
 
     fn wants_checkpoint(&self) -> bool {
-        false
+        self.memory.is_about_to_overwrite(self.rhythm.n_steps)
     }
 
     fn weights(&self) -> Vec<(String, Tensor)> {

@@ -1,6 +1,6 @@
 //! The replay memory of a run, with what it is filled from and drawn by.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -14,7 +14,10 @@ use rlrun_agents::task::Task;
 use tch::Tensor;
 
 use crate::plan::{Plan, ReplayPlan, replay_slack};
-use crate::run::checkpoint_meta::ReplayMeta;
+use crate::request::RequestError;
+use crate::run::replay_file::{
+    Contents, ReplayFile, ReplayFileError, Residence, Voucher, in_memory,
+};
 
 /// The replay memory.
 pub(super) struct Memory {
@@ -23,8 +26,27 @@ pub(super) struct Memory {
     task: Task,
     /// \[B, obs\] the observations that the environments begin with.
     first_obs: Vec<u8>,
+    identity: String,
+    plan: ReplayPlan,
     replay: Option<Arc<Replay>>,
+    file: Option<ReplayFile>,
 }
+
+/// What a checkpoint holds of the memory beside its file.
+#[derive(Debug)]
+pub(super) struct Saved {
+    /// What is to be found in the file.
+    pub(super) voucher: Voucher,
+    /// The batches that were ready, and the priorities.
+    pub(super) tensors: Vec<(String, Tensor)>,
+}
+
+/// Name of the file in the run folder.
+const FILE: &str = "replay.bin";
+/// Names of the tensors in a checkpoint.
+const SLOTS: &str = "replay/slots";
+const WEIGHTS: &str = "replay/weights";
+const PRIORITIES: &str = "replay/priorities";
 
 /// How a batch is drawn.
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +91,7 @@ impl Memory {
     /// If such a memory is not possible.
     pub(super) fn new(
         plan: &Plan,
-        (config, _replay): (&DqnConfig, &ReplayPlan),
+        (config, replay): (&DqnConfig, &ReplayPlan),
         task: Task,
         stack: usize,
         first_obs: Vec<u8>,
@@ -100,7 +122,10 @@ impl Memory {
             prioritization,
             task,
             first_obs,
+            identity: format!("{} {}", plan.game, plan.protocol),
+            plan: replay.clone(),
             replay: None,
+            file: None,
         })
     }
 
@@ -114,13 +139,133 @@ impl Memory {
     /// # Errors
     /// Those of the memory.
     pub(super) fn open_in_ram(&mut self) -> Result<()> {
-        if self.replay.is_some() {
-            return Ok(());
+        if self.replay.is_none() {
+            let region = in_memory(&self.shape)?;
+            self.begin(Replay::new(self.shape, region, self.prioritization)?);
         }
-        let n_bytes = usize::try_from(self.shape.bytes()).context("too large")?;
-        let region = Box::new(vec![0_u8; n_bytes]);
-        self.begin(Replay::new(self.shape, region, self.prioritization)?);
         Ok(())
+    }
+
+    /// Opens the memory of the run in `folder`: an empty one with a new file, or the one that was saved, as it was then.
+    ///
+    /// # Errors
+    /// A [`RequestError`] if there is no room for the file, or if it does not hold what the checkpoint vouches for.
+    pub(super) fn settle(&mut self, folder: &Path, saved: Option<&Saved>) -> Result<()> {
+        let path = self.path(folder);
+        let refused = |error: ReplayFileError| RequestError::new(error.to_string());
+        let contents = Contents {
+            identity: &self.identity,
+            shape: self.shape,
+            residence: if self.plan.is_mapped() {
+                Residence::Mapped
+            } else {
+                Residence::InMemory
+            },
+        };
+        let (file, region) = match saved {
+            None => ReplayFile::create(&path, &contents),
+            Some(saved) => ReplayFile::open(&path, &contents, &saved.voucher),
+        }
+        .map_err(refused)?;
+        self.file = Some(file);
+        let empty = Replay::new(self.shape, region, self.prioritization)?;
+        self.begin(match saved {
+            None => empty,
+            Some(saved) => {
+                let priorities = floats(&saved.tensors, PRIORITIES)?;
+                empty.resumed(&saved.voucher.state, &priorities)?
+            }
+        });
+        Ok(())
+    }
+
+    /// Where the file is: in the run folder, or in the folder of mapped memories under the run's name.
+    fn path(&self, folder: &Path) -> PathBuf {
+        if !self.plan.is_mapped() {
+            return folder.join(FILE);
+        }
+        let game = self.identity.replace([' ', ':'], "-");
+        let run = folder.file_name().unwrap_or_default().to_string_lossy();
+        self.plan.dir.join(format!("{game}-{run}.replay"))
+    }
+
+    /// Whether the file system has promised the room for the file.
+    pub(super) fn has_room(&self) -> bool {
+        self.file.as_ref().is_none_or(ReplayFile::is_reserved)
+    }
+
+    /// Gathers the batches again that were ready when `saved` was saved.
+    ///
+    /// # Errors
+    /// If they are not in the memory.
+    pub(super) fn gather(
+        &self,
+        saved: &Saved,
+        batches: &mut Vec<ReplayBatch>,
+    ) -> Result<Vec<ReplayBatch>> {
+        let slots = integers(&saved.tensors, SLOTS)?;
+        let weights = floats(&saved.tensors, WEIGHTS)?;
+        let replay = self.replay()?;
+        let mut ready = Vec::new();
+        let mut rest = (&slots[..], &weights[..]);
+        while !rest.0.is_empty() {
+            let mut batch = batches.pop().context("more batches than were ready")?;
+            let (Some(slots), Some(weights)) = (
+                rest.0.split_off(..batch.len()),
+                rest.1.split_off(..batch.len()),
+            ) else {
+                anyhow::bail!("a checkpoint with a part of a batch");
+            };
+            replay.gather(slots, weights, &mut batch)?;
+            ready.push(batch);
+        }
+        Ok(ready)
+    }
+
+    /// What a checkpoint saves of the memory, with the batches that are `ready`; the rest is brought to the file.
+    ///
+    /// # Errors
+    /// If it could not be written.
+    pub(super) fn save(&mut self, ready: &[ReplayBatch]) -> Result<Option<Saved>> {
+        let replay = self.replay()?;
+        let Some(file) = &mut self.file else {
+            return Ok(None);
+        };
+        let slots: Vec<i64> = ready
+            .iter()
+            .flat_map(|batch| &batch.slot)
+            .copied()
+            .collect();
+        let weights: Vec<f32> = ready
+            .iter()
+            .flat_map(|batch| &batch.weight)
+            .copied()
+            .collect();
+        let tensors = vec![
+            (SLOTS.to_owned(), Tensor::from_slice(&slots)),
+            (WEIGHTS.to_owned(), Tensor::from_slice(&weights)),
+            (
+                PRIORITIES.to_owned(),
+                Tensor::from_slice(replay.priorities()),
+            ),
+        ];
+        let voucher = file.save(&replay)?;
+        Ok(Some(Saved { voucher, tensors }))
+    }
+
+    /// A checkpoint now vouches for what was saved last.
+    ///
+    /// # Errors
+    /// If the memory is still being read.
+    pub(super) fn vouch(&mut self) -> Result<()> {
+        self.replay_mut().map(Replay::vouch)
+    }
+
+    /// Whether a round of so many steps of each environment could overwrite what the last checkpoint vouches for.
+    pub(super) fn is_about_to_overwrite(&self, n_steps: usize) -> bool {
+        let left = self.replay.as_ref().and_then(|replay| replay.slots_left());
+        // A step at which a game is cut off takes two slots. Twice as much, for the round after this one.
+        left.is_some_and(|left| left < 4 * n_steps)
     }
 
     /// Takes a memory whose environments begin new games.
@@ -206,4 +351,22 @@ fn ending(rollout: &Rollout, idx: usize, frame_len: usize) -> Ending<'_> {
         (true, false) => Ending::LifeLost,
         (true, true) => Ending::GameOver,
     }
+}
+
+/// The numbers of a saved tensor.
+fn floats(tensors: &[(String, Tensor)], name: &str) -> Result<Vec<f32>> {
+    Ok(Vec::try_from(&named(tensors, name)?.view([-1]))?)
+}
+
+/// The whole numbers of a saved tensor.
+fn integers(tensors: &[(String, Tensor)], name: &str) -> Result<Vec<i64>> {
+    Ok(Vec::try_from(&named(tensors, name)?.view([-1]))?)
+}
+
+fn named<'a>(tensors: &'a [(String, Tensor)], name: &str) -> Result<&'a Tensor> {
+    let mut named = tensors.iter().filter(|(other, _)| other == name);
+    let (_, tensor) = named
+        .next()
+        .with_context(|| format!("the checkpoint has no {name}"))?;
+    Ok(tensor)
 }

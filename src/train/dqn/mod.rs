@@ -38,7 +38,7 @@ use rlrun_envs::{EnvSpec, ObsShape};
 
 use self::explorer::{Epsilon, Explorer};
 use self::learner::{Baggage, Learner, Rhythm};
-use self::memory::Memory;
+use self::memory::{Memory, Saved};
 use self::stations::Stations;
 use super::actors::Actors;
 use super::collect::Collector;
@@ -66,17 +66,16 @@ pub(super) fn with_training<T>(
 fn with_learner<T>(
     plan: &Plan,
     (config, replay): (&DqnConfig, &ReplayPlan),
-    mut start: Start,
+    start: Start,
     threading: Threading,
     drive: impl FnOnce(&mut Learner<'_>, &EnvSpec) -> Result<T>,
 ) -> Result<T> {
-    let saved = start.tensors.take();
     let (worlds, (agent, task)) = worlds_and(plan, start.step, |task| {
         let device = plan.learner.device.into();
         let mut agent = Dqn::new(config.clone(), &plan.torso, task, device, plan.seed)?;
-        if let Some(saved) = &saved {
+        if let Some(tensors) = &start.tensors {
             agent
-                .load_state(saved)
+                .load_state(tensors)
                 .map_err(|error| does_not_fit(&error))?;
         }
         Ok((agent, task))
@@ -89,12 +88,16 @@ fn with_learner<T>(
         ObsShape::Features(_) => 1,
     };
     let memory = Memory::new(plan, (config, replay), task, stack, first_obs)?;
+    let saved = start
+        .tensors
+        .zip(start.replay)
+        .map(|(tensors, voucher)| Saved { voucher, tensors });
     let rhythm = Rhythm::new(plan, config, spec.n_actions);
     let place = Place {
         first_env: 0,
         n_envs_total: plan.env.n_envs,
     };
-    let collector = Collector::new(rhythm.n_steps(plan.env.n_envs), &spec, place, first);
+    let collector = Collector::new(rhythm.n_steps(), &spec, place, first);
     let baggage = Baggage {
         explorer: Explorer::new(
             agent.actor()?,
@@ -114,7 +117,9 @@ fn with_learner<T>(
             (collector, actors),
             threading,
         )?;
-        let mut learner = Learner::new(rhythm, agent, memory, stations, baggage, &start);
+        let so_far = (start.step, start.updates);
+        let memory = (memory, saved);
+        let mut learner = Learner::new(rhythm, agent, memory, stations, baggage, so_far);
         drive(&mut learner, &spec)
     })
 }
