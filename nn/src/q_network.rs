@@ -24,7 +24,7 @@ use crate::{
 
 /// Units of each stream's hidden layer. Source: Wang et al. 2016, section 4.2.
 const N_HIDDEN: i64 = 512;
-/// The torso for a few numbers. Source: RL Baselines3 Zoo, hyperparams/dqn.yml, `CartPole-v1`, net_arch; SB3's activation.
+/// The torso for a few numbers. Source: RL Baselines3 Zoo, hyperparams/dqn.yml, `CartPole-v1`, `net_arch`; SB3's activation.
 const MLP: MlpSpec = MlpSpec {
     width: 256,
     activation: Activation::Relu,

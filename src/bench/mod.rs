@@ -62,7 +62,7 @@ pub(crate) fn train(args: &BenchTrainArgs) -> Result<()> {
 
 fn measure(plan: &Plan, threading: Threading, args: &BenchTrainArgs) -> Result<Report> {
     let start = Instant::now();
-    with_training(plan, Start::default(), threading, |training, _| {
+    with_training(plan, &Start::default(), threading, |training, _| {
         let start_up_s = start.elapsed().as_secs_f64();
         while training.step() < args.warmup {
             training.advance()?;

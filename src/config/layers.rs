@@ -93,19 +93,18 @@ impl Layers {
             return self.lay_file(&format!("preset {name}"), text);
         }
         let agent = self.agent;
-        Err(RequestError::new(match PRESETS.iter().find(named) {
-            Some(other) => format!(
+        let reason = if let Some(other) = PRESETS.iter().find(named) {
+            let own: Vec<String> = own.map(|known| format!("`{}`", known.name)).collect();
+            format!(
                 "preset `{preset}` is one of --agent {}; here the agent is {agent}, which has {}",
                 other.agent,
-                own.map(|known| format!("`{}`", known.name))
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            ),
-            None => {
-                let nearest = nearest(preset, own.by_ref().map(|known| known.name));
-                format!("unknown preset `{preset}`; did you mean `{nearest}`?")
-            }
-        }))
+                own.join(", ")
+            )
+        } else {
+            let nearest = nearest(preset, own.by_ref().map(|known| known.name));
+            format!("unknown preset `{preset}`; did you mean `{nearest}`?")
+        };
+        Err(RequestError::new(reason))
     }
 
     /// Lays the text of a configuration file over what is there.

@@ -52,12 +52,12 @@ pub(crate) fn run(request: &TrainRequest) -> Result<()> {
     let start = restored
         .as_ref()
         .map_or_else(Start::default, Restored::start);
-    with_training(plan, start, request.threading, |training, spec| {
+    with_training(plan, &start, request.threading, |training, spec| {
         if stop.is_requested() {
             Screen::new(verbosity).warn("stopped before the first frame; nothing was written");
             return Ok(());
         }
-        let spec = spec.clone();
+        let spec = *spec;
         let session = match (restored, &request.folder) {
             (Some(restored), _) => Session::resume(plan, spec, restored, stop, verbosity)?,
             (None, FolderRequest::Create { runs_root, name }) => {

@@ -37,7 +37,7 @@ pub(crate) struct Start {
 /// that cannot be started; those of `drive`.
 pub(crate) fn with_training<T>(
     plan: &Plan,
-    start: Start,
+    start: &Start,
     threading: Threading,
     drive: impl FnOnce(&mut dyn Training, &EnvSpec) -> Result<T>,
 ) -> Result<T> {

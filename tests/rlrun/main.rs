@@ -2,6 +2,7 @@
 
 mod classic;
 mod cli;
+mod dqn;
 mod program;
 mod resume;
 mod toy;

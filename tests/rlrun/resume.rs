@@ -12,14 +12,14 @@ const RUN: &str = "runs/probe:lives/a2c-conv/r";
 const TRAIN: &str =
     "--game probe:lives --steps 10M --name r --quiet --set run.checkpoint_interval_seconds=1";
 
-fn begin(here: &Workplace, words: &str) -> Child {
+pub(crate) fn begin(here: &Workplace, words: &str) -> Child {
     let mut command = here.command(words);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().expect("the program starts")
 }
 
 /// Waits until `condition` holds, for at most a minute.
-fn wait_until(what: &str, condition: impl Fn() -> bool) {
+pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool) {
     let start = Instant::now();
     while !condition() {
         assert!(
@@ -30,9 +30,13 @@ fn wait_until(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
-/// The regular checkpoints of the run, oldest first.
 fn checkpoints(here: &Workplace) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(here.path().join(RUN).join("checkpoints")) else {
+    checkpoints_of(here, RUN)
+}
+
+/// The regular checkpoints of a run, oldest first.
+pub(crate) fn checkpoints_of(here: &Workplace, run: &str) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(here.path().join(run).join("checkpoints")) else {
         return Vec::new();
     };
     let mut paths: Vec<PathBuf> = entries
@@ -48,7 +52,7 @@ fn checkpoints(here: &Workplace) -> Vec<PathBuf> {
     paths
 }
 
-fn step_of(checkpoint: &Path) -> u64 {
+pub(crate) fn step_of(checkpoint: &Path) -> u64 {
     let name = checkpoint
         .file_stem()
         .expect("a name")
@@ -91,9 +95,13 @@ fn finish(here: &Workplace) -> Ended {
     here.rlrun(&format!("--resume {RUN} --quiet"))
 }
 
-/// The steps of the games in the table.
 fn game_steps(here: &Workplace) -> Vec<u64> {
-    let table = fs::read_to_string(here.path().join(RUN).join("episodes.csv")).expect("a table");
+    game_steps_of(here, RUN)
+}
+
+/// The steps of the games in a run's table.
+pub(crate) fn game_steps_of(here: &Workplace, run: &str) -> Vec<u64> {
+    let table = fs::read_to_string(here.path().join(run).join("episodes.csv")).expect("a table");
     let step = |row: &str| row.split(',').nth(1).and_then(|step| step.parse().ok());
     table
         .lines()

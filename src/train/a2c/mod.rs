@@ -33,11 +33,11 @@ use crate::plan::{Plan, Threading};
 pub(super) fn with_training<T>(
     plan: &Plan,
     config: &A2cConfig,
-    start: Start,
+    start: &Start,
     threading: Threading,
     drive: impl FnOnce(&mut dyn Training, &EnvSpec) -> Result<T>,
 ) -> Result<T> {
-    with_learner(plan, config, &start, threading, |learner, spec| {
+    with_learner(plan, config, start, threading, |learner, spec| {
         drive(learner, spec)
     })
 }
@@ -59,7 +59,7 @@ fn with_learner<T>(
         }
         Ok(agent)
     })?;
-    let spec = worlds.spec.clone();
+    let spec = worlds.spec;
     let teams = teams(plan, config, &agent, worlds);
     with_crew(teams, threading, |crew| {
         drive(

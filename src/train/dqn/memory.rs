@@ -18,6 +18,7 @@ use crate::request::RequestError;
 use crate::run::replay_file::{
     Contents, ReplayFile, ReplayFileError, Residence, Voucher, in_memory,
 };
+use crate::train::setup::Start;
 
 /// The replay memory.
 pub(super) struct Memory {
@@ -39,6 +40,20 @@ pub(super) struct Saved {
     pub(super) voucher: Voucher,
     /// The batches that were ready, and the priorities.
     pub(super) tensors: Vec<(String, Tensor)>,
+}
+
+impl Saved {
+    /// What `start` has of it.
+    pub(super) fn of(start: &Start) -> Option<Self> {
+        let tensors = start.tensors.as_ref()?.iter();
+        let own = tensors.filter(|(name, _)| name.starts_with("replay/"));
+        Some(Self {
+            voucher: start.replay.clone()?,
+            tensors: own
+                .map(|(name, tensor)| (name.clone(), tensor.shallow_clone()))
+                .collect(),
+        })
+    }
 }
 
 /// Name of the file in the run folder.

@@ -54,7 +54,7 @@ use crate::plan::{Plan, ReplayPlan, Threading};
 pub(super) fn with_training<T>(
     plan: &Plan,
     (config, replay): (&DqnConfig, &ReplayPlan),
-    start: Start,
+    start: &Start,
     threading: Threading,
     drive: impl FnOnce(&mut dyn Training, &EnvSpec) -> Result<T>,
 ) -> Result<T> {
@@ -66,7 +66,7 @@ pub(super) fn with_training<T>(
 fn with_learner<T>(
     plan: &Plan,
     (config, replay): (&DqnConfig, &ReplayPlan),
-    start: Start,
+    start: &Start,
     threading: Threading,
     drive: impl FnOnce(&mut Learner<'_>, &EnvSpec) -> Result<T>,
 ) -> Result<T> {
@@ -88,10 +88,7 @@ fn with_learner<T>(
         ObsShape::Features(_) => 1,
     };
     let memory = Memory::new(plan, (config, replay), task, stack, first_obs)?;
-    let saved = start
-        .tensors
-        .zip(start.replay)
-        .map(|(tensors, voucher)| Saved { voucher, tensors });
+    let saved = Saved::of(start);
     let rhythm = Rhythm::new(plan, config, spec.n_actions);
     let place = Place {
         first_env: 0,

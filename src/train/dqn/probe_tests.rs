@@ -44,7 +44,7 @@ fn trained(plan: &Plan, threading: Threading, n_rounds: usize) -> (Actor, String
     with_learner(
         plan,
         (config, replay),
-        Start::default(),
+        &Start::default(),
         threading,
         |learner, _| {
             for _ in 0..n_rounds {

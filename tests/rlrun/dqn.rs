@@ -1,0 +1,146 @@
+//! DQN from end to end, on a scripted world: what is refused, what a kill leaves, where its memory lies.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::program::{Ended, Workplace};
+use crate::resume::{begin, checkpoints_of, game_steps_of, step_of, wait_until};
+
+/// A run of some seconds with a small memory and a checkpoint every second.
+const TRAIN: &str = "--game probe:lives --agent dqn --name r --quiet --envs 2 --threads 1 --set dqn.batch_size=4 \
+     --set dqn.learning_starts_steps=400 --set dqn.replay_capacity=3000 --set run.checkpoint_interval_seconds=1";
+const RUN: &str = "runs/probe:lives/dqn-conv/r";
+
+fn weights(ended: &Ended) -> String {
+    assert_eq!(ended.status, Some(0), "{ended:?}");
+    let line = ended.stdout.lines().find(|line| line.contains("sha256"));
+    line.expect("a hash").to_owned()
+}
+
+/// A finished run of so many steps.
+fn finished(steps: &str, more: &str) -> Workplace {
+    let here = Workplace::new();
+    let ended = here.rlrun(&format!("{TRAIN} --steps {steps} {more}"));
+    assert_eq!(ended.status, Some(0), "{ended:?}");
+    here
+}
+
+fn check_refusal(here: &Workplace, words: &str, expected: &str) {
+    let ended = here.rlrun(words);
+    assert_eq!(ended.status, Some(2), "{words}: {ended:?}");
+    assert!(ended.stderr.contains(expected), "{words}: {ended:?}");
+}
+
+#[test]
+fn a_memory_that_does_not_fit_is_refused_with_the_numbers_and_leaves_nothing() {
+    let here = Workplace::new();
+    let huge = "--game Pong --agent dqn --quiet --set dqn.replay_capacity=100M";
+    check_refusal(&here, huge, "of memory, and");
+    check_refusal(
+        &here,
+        huge,
+        "would fit, or --replay-dir DIR keeps it on disk",
+    );
+    fs::create_dir(here.path().join("big")).expect("a folder");
+    let words = format!("{huge} --replay-dir big --set dqn.replay_capacity=100G");
+    let ended = here.rlrun(&words);
+    assert_eq!(ended.status, Some(2), "{ended:?}");
+    let files = fs::read_dir(here.path().join("big")).expect("it is there");
+    assert_eq!(files.count(), 0);
+    let small = "--game Pong --agent dqn --quiet --set dqn.replay_capacity=16";
+    check_refusal(&here, small, "is too small for dqn.batch_size = 32");
+    let deep = "--game Pong --agent dqn --quiet --set dqn.n_step=100k";
+    check_refusal(&here, deep, "is too small for dqn.n_step = 100000 (--set)");
+    check_refusal(
+        &here,
+        "--game Pong --set a2c.double=true",
+        "the agent a2c has no `a2c.double`; `dqn.double` is a setting of --agent dqn",
+    );
+}
+
+#[test]
+fn a_memory_on_disk_gives_the_numbers_of_one_in_memory() {
+    let here = Workplace::new();
+    fs::create_dir(here.path().join("disk")).expect("a folder");
+    let in_memory = here.rlrun(&format!("{TRAIN} --steps 2k"));
+    let words = TRAIN.replace("--name r", "--name m");
+    let mapped = here.rlrun(&format!("{words} --steps 2k --replay-dir disk"));
+    assert_eq!(weights(&in_memory), weights(&mapped));
+    assert!(here.path().join(RUN).join("replay.bin").exists());
+    let file = here.path().join("disk/probe-lives-baselines-m.replay");
+    assert!(
+        file.exists(),
+        "{:?}",
+        fs::read_dir(here.path().join("disk"))
+    );
+    let ended = here.rlrun("--resume runs/probe:lives/dqn-conv/m --steps 3k --quiet");
+    assert_eq!(ended.status, Some(0), "{ended:?}");
+}
+
+#[test]
+fn a_run_that_is_killed_ten_times_goes_on_without_filling_its_memory_again() {
+    let here = Workplace::new();
+    let mut words = format!("{TRAIN} --steps 10M");
+    for kill in 0..10 {
+        let before = checkpoints_of(&here, RUN).last().map(|path| step_of(path));
+        let mut child = begin(&here, &words);
+        wait_until("a new checkpoint", || {
+            let newest = checkpoints_of(&here, RUN).last().map(|path| step_of(path));
+            newest > before.max(Some(0))
+        });
+        std::thread::park_timeout(std::time::Duration::from_millis(37 * kill));
+        child.kill().expect("it can be killed");
+        child.wait().expect("it is dead");
+        words = format!("--resume {RUN} --quiet");
+    }
+    let newest = step_of(checkpoints_of(&here, RUN).last().expect("a checkpoint"));
+    let plan = here.path().join(RUN).join("plan.toml");
+    let text = fs::read_to_string(&plan).expect("a plan");
+    let end = newest / 1_000 * 1_000 + 2_000;
+    let shorter = text.replace("total_steps = 10000000", &format!("total_steps = {end}"));
+    fs::write(&plan, shorter).expect("the plan is writable");
+    let ended = here.rlrun(&words);
+    assert_eq!(ended.status, Some(0), "{ended:?}");
+
+    let steps = game_steps_of(&here, RUN);
+    assert!(steps.is_sorted(), "a game is in the table twice");
+    // Six steps a game; each kill broke off at most one in each environment.
+    let (got, expected) = (steps.len() as u64, end / 6);
+    assert!(
+        (expected - 22..=expected).contains(&got),
+        "{got} of {expected}"
+    );
+    // One update for every four steps after the first 400, and none was left out to fill the memory again.
+    let summary = fs::read_to_string(here.path().join(RUN).join("summary.json"));
+    let summary: serde_json::Value =
+        serde_json::from_str(&summary.expect("a summary")).expect("JSON");
+    assert_eq!(summary["updates"], (end - 400) / 4);
+}
+
+/// Damages the file of a finished run's memory, and looks at how its resumption is refused.
+fn check_damage(damage: impl FnOnce(&mut Vec<u8>), expected: &str) {
+    let here = finished("1k", "");
+    let path: PathBuf = here.path().join(RUN).join("replay.bin");
+    let mut bytes = fs::read(&path).expect("a file");
+    damage(&mut bytes);
+    fs::write(&path, bytes).expect("it is writable");
+    check_refusal(
+        &here,
+        &format!("--resume {RUN} --steps 2k --quiet"),
+        expected,
+    );
+}
+
+#[test]
+fn a_damaged_memory_is_refused_with_the_place() {
+    check_damage(|bytes| bytes[4096 + 5 * 36 * 36] ^= 1, "replay.bin");
+    check_damage(|bytes| bytes.truncate(100_000), "has 100000 bytes, expected");
+    check_damage(|bytes| bytes[3] ^= 1, "replay.bin");
+    let here = finished("1k", "");
+    fs::remove_file(here.path().join(RUN).join("replay.bin")).expect("it is there");
+    check_refusal(
+        &here,
+        &format!("--resume {RUN} --steps 2k --quiet"),
+        "replay.bin",
+    );
+}
