@@ -17,6 +17,7 @@ use tch::{Device, Kind, Tensor};
 use rlrun_nn::optim::{Adam, AdamConfig, EpsilonForm};
 use rlrun_nn::{NnError, Params};
 
+use crate::json::number;
 use crate::loss::Target;
 use crate::model::{Learned, Model};
 use crate::not_so_clevr::{Location, Parts};
@@ -44,8 +45,10 @@ pub struct TrainingProgress {
     /// Updates so far.
     pub updates: u64,
     /// Loss, without regularisation, summed over the examples of this epoch so far.
+    #[serde(deserialize_with = "number")]
     loss_sum: f64,
     /// Metric of the same, in training mode.
+    #[serde(deserialize_with = "number")]
     metric_sum: f64,
 }
 
@@ -133,15 +136,32 @@ impl Training {
 
     /// The mean metric of examples, in evaluation mode.
     pub fn evaluate(&self, examples: &[Location]) -> f64 {
-        let mut sum = 0.0;
-        for batch in examples.chunks(EVAL_BATCH) {
-            let target = Target::of(self.plan.task, self.plan.settings.loss, batch);
-            let metrics = target.metric(&self.model.predict(batch));
-            sum += metrics.sum(Kind::Double).double_value(&[]);
-        }
+        self.mean(examples, |target, outputs| {
+            target.metric(outputs).sum(Kind::Double).double_value(&[])
+        })
+    }
+
+    /// The mean loss of examples, without regularisation, in evaluation mode.
+    pub fn loss(&self, examples: &[Location]) -> f64 {
+        self.mean(examples, |target, outputs| {
+            #[expect(clippy::cast_precision_loss, reason = "a batch is small")]
+            let n_examples = outputs.size()[0] as f64;
+            target.loss(outputs).double_value(&[]) * n_examples
+        })
+    }
+
+    /// The mean of what `sum` says of each batch.
+    fn mean(&self, examples: &[Location], sum: impl Fn(&Target, &Tensor) -> f64) -> f64 {
+        let batches = examples.chunks(EVAL_BATCH);
+        let total: f64 = batches
+            .map(|batch| {
+                let target = Target::of(self.plan.task, self.plan.settings.loss, batch);
+                sum(&target, &self.model.predict(batch))
+            })
+            .sum();
         #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
         let n_examples = examples.len() as f64;
-        sum / n_examples
+        total / n_examples
     }
 
     /// The outputs for examples, in evaluation mode.
