@@ -187,13 +187,14 @@ impl<'a> Session<'a> {
         let mut session = Self::new(training, folder, conduct, scalars);
         let training = &session.training;
         let (train, test) = (&training.parts().train, &training.parts().test);
+        let (train_loss, train_metric) = training.measure(train);
         session.note(EpochRow {
             epoch: 0,
             updates: 0,
             seconds: 0.0,
             learning_rate: training.plan().settings.learning_rate_at(0),
-            train_loss: training.loss(train),
-            train_metric: training.evaluate(train),
+            train_loss,
+            train_metric,
             test_metric: training.evaluate(test),
         });
         session.clock = RunClock::start(0.0);

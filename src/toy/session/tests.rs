@@ -87,8 +87,10 @@ fn single_predictions_are_in_tensorboard_before_and_after_training_and_in_the_fo
         let drawn = fs::read(dir.join("pictures/test_examples.png")).unwrap();
         assert_eq!(drawn, shown[1].1);
         let svg = fs::read_to_string(dir.join("pictures/test_examples.svg")).unwrap();
-        for example in ["x 10, y ", "x 24, y ", "x 38, y ", "x 52, y "] {
-            assert!(svg.contains(example), "{example}: of the test part, evenly");
+        let test = Split::Uniform.parts().test;
+        for example in [96, 288, 480, 672].map(|idx| test[idx]) {
+            let caption = format!(">\nx {}, y {}\n<", example.x, example.y);
+            assert!(svg.contains(&caption), "{caption}: always the same ones");
         }
     }
 }
