@@ -13,21 +13,11 @@ use crate::optim::{
 };
 use crate::{CoordLayers, NatureTorso, Params, TorsoConfig, TorsoKind};
 
-const OBS_SHAPE: [i64; 4] = [2, 2, 44, 52];
+use self::compare::{assert_close, wave};
 
-/// `scale * sin(1.7 i + phase)`, `i` the index in row-major order.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    reason = "the same rounding as PyTorch's; the indices are small"
-)]
-fn wave(shape: &[i64], scale: f64, phase: f64) -> Tensor {
-    let n: i64 = shape.iter().product();
-    let values: Vec<f32> = (0..n)
-        .map(|i| (scale * (1.7 * i as f64 + phase).sin()) as f32)
-        .collect();
-    Tensor::from_slice(&values).view(shape)
-}
+mod compare;
+
+const OBS_SHAPE: [i64; 4] = [2, 2, 44, 52];
 
 fn frames() -> Tensor {
     let n = OBS_SHAPE.iter().product::<i64>();
@@ -39,23 +29,6 @@ fn frames() -> Tensor {
 
 fn golden(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
-}
-
-fn numbers(value: &Value) -> Vec<f64> {
-    let list = value.as_array().unwrap();
-    list.iter().map(|x| x.as_f64().unwrap()).collect()
-}
-
-/// That every element is within `tolerance` of the golden one, measured by the greatest of these.
-fn assert_close(got: &Tensor, expected: &Value, tolerance: f64, what: &str) {
-    let got = Vec::<f64>::try_from(got.detach().to_kind(Kind::Double).flatten(0, -1)).unwrap();
-    let expected = numbers(expected);
-    assert_eq!(got.len(), expected.len(), "{what}");
-    let greatest = expected.iter().fold(0.0_f64, |max, x| max.max(x.abs()));
-    for (idx, (got, expected)) in got.iter().zip(&expected).enumerate() {
-        let error = (got - expected).abs() / greatest;
-        assert!(error < tolerance, "{what}[{idx}]: {got}, golden {expected}");
-    }
 }
 
 /// Columns in the order channel, row, column (`PyTorch`'s flatten) put in the crate's order row, column, channel, or back.

@@ -103,7 +103,7 @@ fn each_task_trains_and_leaves_a_whole_folder() {
             .unwrap()
             .path();
         let epochs = read(&dir.join("epochs.csv"));
-        assert_eq!(epochs.lines().count(), 2, "{epochs}");
+        assert_eq!(epochs.lines().count(), 3, "{epochs}");
         for file in [
             "plan.toml",
             "summary.json",

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use rlrun_toys::not_so_clevr::{Location, N_PIXELS, Split};
 use rlrun_toys::pictures::{
-    CoordinatesPanel, Curve, CurvesSpec, Net, Picture, RunPoint, ScatterSpec, XAxis,
-    generalisation, learning_curves, pixel_sums, predicted_coordinates,
+    CoordinatesPanel, Curve, CurvesSpec, Picture, RunPoint, ScatterSpec, XAxis, generalisation,
+    learning_curves, pixel_sums, predicted_coordinates,
 };
+use rlrun_toys::task::NetKind;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -114,9 +115,9 @@ fn scatter() -> Outcome<Picture> {
     let runs: Vec<RunPoint> = (0..240)
         .map(|idx| {
             let net = if idx % 6 == 0 {
-                Net::CoordConv
+                NetKind::CoordConv
             } else {
-                Net::Conv
+                NetKind::Conv
             };
             let split = if idx % 4 < 2 {
                 Split::Uniform
@@ -125,11 +126,15 @@ fn scatter() -> Outcome<Picture> {
             };
             let train = 1.0 - 0.7 * noise(idx).powi(2);
             let test = match (net, split) {
-                (Net::Conv, Split::Uniform) => train * (0.3 + 0.55 * noise(idx + 999)),
-                (Net::Conv, Split::Quadrant) => 0.02 * noise(idx + 999),
-                (Net::CoordConv, _) => 1.0,
+                (NetKind::Conv, Split::Uniform) => train * (0.3 + 0.55 * noise(idx + 999)),
+                (NetKind::Conv, Split::Quadrant) => 0.02 * noise(idx + 999),
+                (NetKind::CoordConv, _) => 1.0,
             };
-            let train = if net == Net::CoordConv { 1.0 } else { train };
+            let train = if net == NetKind::CoordConv {
+                1.0
+            } else {
+                train
+            };
             RunPoint {
                 net,
                 split,
@@ -148,12 +153,16 @@ fn scatter() -> Outcome<Picture> {
 fn curves(x_axis: XAxis) -> Outcome<Picture> {
     let curves: Vec<Curve> = (0..18)
         .map(|run| {
-            let net = if run < 6 { Net::CoordConv } else { Net::Conv };
-            let (speed, last) = match net {
-                Net::CoordConv => (3.0 + 5.0 * noise(run), 175.0),
-                Net::Conv => (600.0 + 900.0 * noise(run), 6000.0 + 3000.0 * noise(run + 7)),
+            let net = if run < 6 {
+                NetKind::CoordConv
+            } else {
+                NetKind::Conv
             };
-            let height = if net == Net::Conv {
+            let (speed, last) = match net {
+                NetKind::CoordConv => (3.0 + 5.0 * noise(run), 175.0),
+                NetKind::Conv => (600.0 + 900.0 * noise(run), 6000.0 + 3000.0 * noise(run + 7)),
+            };
+            let height = if net == NetKind::Conv {
                 0.8 + 0.08 * noise(run + 50)
             } else {
                 1.0
@@ -202,10 +211,10 @@ fn coordinates() -> Outcome<Picture> {
         truth,
     };
     let panels = [
-        panel("convolution, train", Net::Conv, &train, &truth[0]),
-        panel("convolution, test", Net::Conv, &test, &truth[1]),
-        panel("CoordConv, train", Net::CoordConv, &truth[0], &truth[0]),
-        panel("CoordConv, test", Net::CoordConv, &truth[1], &truth[1]),
+        panel("convolution, train", NetKind::Conv, &train, &truth[0]),
+        panel("convolution, test", NetKind::Conv, &test, &truth[1]),
+        panel("CoordConv, train", NetKind::CoordConv, &truth[0], &truth[0]),
+        panel("CoordConv, test", NetKind::CoordConv, &truth[1], &truth[1]),
     ];
     Ok(predicted_coordinates(
         "Predicted coordinates, quadrant split",

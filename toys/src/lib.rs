@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 mod golden;
+pub mod json;
 pub mod layers;
 pub mod loss;
 mod model;

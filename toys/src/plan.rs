@@ -1,5 +1,7 @@
 //! Everything that decides the numbers of one training.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::not_so_clevr::Split;
@@ -83,21 +85,13 @@ pub enum PlanError {
         /// The split.
         split: Split,
     },
-    /// A setting that this network has no use for.
-    #[error("{key} has no meaning for {task} with {net}")]
-    NoSuchSetting {
+    /// A setting that this network has no use for, or one that it needs and has not.
+    #[error("{key} {fault} for {task} with {net}")]
+    Presence {
         /// Name of the setting.
         key: &'static str,
-        /// The task.
-        task: Task,
-        /// The network.
-        net: NetKind,
-    },
-    /// A setting that this network needs.
-    #[error("{key} is missing for {task} with {net}")]
-    Missing {
-        /// Name of the setting.
-        key: &'static str,
+        /// Which of the two, in words.
+        fault: &'static str,
         /// The task.
         task: Task,
         /// The network.
@@ -111,82 +105,18 @@ impl ToyPlan {
     /// # Errors
     /// What stands in its way.
     pub fn check(&self) -> Result<(), PlanError> {
-        let s = &self.settings;
         self.check_presence()?;
+        self.settings.check_ranges(self.net)?;
+        let minibatch = self.settings.minibatch;
         let n_train = self.split.parts().train.len();
-        if s.minibatch > n_train {
+        if minibatch > n_train {
             return Err(PlanError::BatchTooLarge {
-                minibatch: s.minibatch,
+                minibatch,
                 n_train,
                 split: self.split,
             });
         }
-        let is_rate = |x: f64| x.is_finite() && x > 0.0;
-        let is_decay = |x: f64| (0.0..1.0).contains(&x);
-        let filters = match self.net {
-            NetKind::Conv => 2..=5,
-            NetKind::CoordConv => 1..=5,
-        };
-        let checks: [(&'static str, bool, &'static str, String); 9] = [
-            (
-                "epochs",
-                (1..=1_000_000).contains(&s.epochs),
-                "1 to 1000000",
-                s.epochs.to_string(),
-            ),
-            (
-                "minibatch",
-                s.minibatch > 0,
-                "at least 1",
-                s.minibatch.to_string(),
-            ),
-            (
-                "learning_rate",
-                is_rate(s.learning_rate),
-                "more than 0",
-                s.learning_rate.to_string(),
-            ),
-            (
-                "l2",
-                s.l2.is_finite() && s.l2 >= 0.0,
-                "0 or more",
-                s.l2.to_string(),
-            ),
-            (
-                "adam_beta1",
-                is_decay(s.adam_beta1),
-                "in [0, 1)",
-                s.adam_beta1.to_string(),
-            ),
-            (
-                "adam_beta2",
-                is_decay(s.adam_beta2),
-                "in [0, 1)",
-                s.adam_beta2.to_string(),
-            ),
-            (
-                "adam_epsilon",
-                is_rate(s.adam_epsilon),
-                "more than 0",
-                s.adam_epsilon.to_string(),
-            ),
-            (
-                "width",
-                s.width.is_none_or(|m| (1..=8).contains(&m)),
-                "1 to 8",
-                text(s.width),
-            ),
-            (
-                "filter",
-                s.filter.is_none_or(|fs| filters.contains(&fs)),
-                "2 to 5, or 1 to 5 for coordconv",
-                text(s.filter),
-            ),
-        ];
-        match checks.into_iter().find(|(_, is_right, ..)| !is_right) {
-            Some((key, _, expected, got)) => Err(PlanError::OutOfRange { key, expected, got }),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     /// That exactly those optional settings are there that the network has.
@@ -205,18 +135,58 @@ impl ToyPlan {
             ("loss", s.loss.is_some(), task == Task::Rendering),
         ];
         for (key, is_there, is_wanted) in wanted {
-            if is_there && !is_wanted {
-                return Err(PlanError::NoSuchSetting { key, task, net });
-            }
-            if is_wanted && !is_there {
-                return Err(PlanError::Missing { key, task, net });
-            }
+            let fault = match (is_there, is_wanted) {
+                (true, false) => "has no meaning",
+                (false, true) => "is missing",
+                _ => continue,
+            };
+            return Err(PlanError::Presence {
+                key,
+                fault,
+                task,
+                net,
+            });
         }
         Ok(())
     }
 }
 
 impl ToySettings {
+    /// That every number is in its range.
+    fn check_ranges(&self, net: NetKind) -> Result<(), PlanError> {
+        let positive = |x: f64| x.is_finite() && x > 0.0;
+        let rates = [
+            ("learning_rate", self.learning_rate),
+            ("adam_epsilon", self.adam_epsilon),
+        ];
+        for (key, rate) in rates {
+            within(key, rate, positive(rate), "more than 0")?;
+        }
+        for (key, decay) in [
+            ("adam_beta1", self.adam_beta1),
+            ("adam_beta2", self.adam_beta2),
+        ] {
+            within(key, decay, (0.0..1.0).contains(&decay), "in [0, 1)")?;
+        }
+        let (epochs, minibatch, l2) = (self.epochs, self.minibatch, self.l2);
+        let is_weight = l2.is_finite() && l2 >= 0.0;
+        within("l2", l2, is_weight, "0 or more")?;
+        let is_count = (1..=1_000_000).contains(&epochs);
+        within("epochs", epochs, is_count, "1 to 1000000")?;
+        within("minibatch", minibatch, minibatch > 0, "at least 1")?;
+        if let Some(width) = self.width {
+            within("width", width, (1..=8).contains(&width), "1 to 8")?;
+        }
+        let (filters, in_words) = match net {
+            NetKind::Conv => (2..=5, "2 to 5"),
+            NetKind::CoordConv => (1..=5, "1 to 5"),
+        };
+        match self.filter {
+            Some(filter) => within("filter", filter, filters.contains(&filter), in_words),
+            None => Ok(()),
+        }
+    }
+
     /// The learning rate of an epoch, counted from 0.
     pub fn learning_rate_at(&self, epoch: u64) -> f64 {
         let n_cuts = epoch.checked_div(self.decay_every_epochs).unwrap_or(0);
@@ -225,8 +195,18 @@ impl ToySettings {
     }
 }
 
-fn text(value: Option<i64>) -> String {
-    value.map_or_else(|| "none".to_owned(), |value| value.to_string())
+/// An error unless `is_right`.
+fn within(
+    key: &'static str,
+    got: impl fmt::Display,
+    is_right: bool,
+    expected: &'static str,
+) -> Result<(), PlanError> {
+    if is_right {
+        return Ok(());
+    }
+    let got = got.to_string();
+    Err(PlanError::OutOfRange { key, expected, got })
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ pub enum Task {
 }
 
 /// Which network learns it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NetKind {
     /// Convolutions, or transposed ones, alone.
@@ -68,6 +68,11 @@ impl Task {
             Self::Regression => a < b,
         }
     }
+}
+
+impl NetKind {
+    /// Both, as the paper sets them against each other.
+    pub const ALL: [Self; 2] = [Self::Conv, Self::CoordConv];
 }
 
 impl Input {

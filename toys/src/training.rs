@@ -17,6 +17,7 @@ use tch::{Device, Kind, Tensor};
 use rlrun_nn::optim::{Adam, AdamConfig, EpsilonForm};
 use rlrun_nn::{NnError, Params};
 
+use crate::json::number;
 use crate::loss::Target;
 use crate::model::{Learned, Model};
 use crate::not_so_clevr::{Location, Parts};
@@ -44,8 +45,10 @@ pub struct TrainingProgress {
     /// Updates so far.
     pub updates: u64,
     /// Loss, without regularisation, summed over the examples of this epoch so far.
+    #[serde(deserialize_with = "number")]
     loss_sum: f64,
     /// Metric of the same, in training mode.
+    #[serde(deserialize_with = "number")]
     metric_sum: f64,
 }
 
@@ -108,17 +111,14 @@ impl Training {
         add_l2(&self.params, &grads, settings.l2);
         self.adam.step(&self.params, &grads, learning_rate);
 
-        #[expect(clippy::cast_precision_loss, reason = "a batch is small")]
-        let n_examples = batch.len() as f64;
         self.progress.updates += 1;
-        self.progress.loss_sum += loss.double_value(&[]) * n_examples;
+        self.progress.loss_sum += loss.double_value(&[]) * count(batch);
         self.progress.metric_sum += target.metric(&outputs).sum(Kind::Double).double_value(&[]);
         (end == self.order.len()).then(|| self.end_epoch(epoch, learning_rate))
     }
 
     fn end_epoch(&mut self, epoch: u64, learning_rate: f64) -> EpochStats {
-        #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
-        let n_examples = self.order.len() as f64;
+        let n_examples = count(&self.order);
         let stats = EpochStats {
             epoch: epoch + 1,
             loss: self.progress.loss_sum / n_examples,
@@ -133,15 +133,20 @@ impl Training {
 
     /// The mean metric of examples, in evaluation mode.
     pub fn evaluate(&self, examples: &[Location]) -> f64 {
-        let mut sum = 0.0;
+        self.measure(examples).1
+    }
+
+    /// The mean loss, without regularisation, and the mean metric of examples, in evaluation mode.
+    pub fn measure(&self, examples: &[Location]) -> (f64, f64) {
+        let (mut loss, mut metric) = (0.0, 0.0);
         for batch in examples.chunks(EVAL_BATCH) {
             let target = Target::of(self.plan.task, self.plan.settings.loss, batch);
-            let metrics = target.metric(&self.model.predict(batch));
-            sum += metrics.sum(Kind::Double).double_value(&[]);
+            let outputs = self.model.predict(batch);
+            loss += target.loss(&outputs).double_value(&[]) * count(batch);
+            let metrics = target.metric(&outputs);
+            metric += metrics.sum(Kind::Double).double_value(&[]);
         }
-        #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
-        let n_examples = examples.len() as f64;
-        sum / n_examples
+        (loss / count(examples), metric / count(examples))
     }
 
     /// The outputs for examples, in evaluation mode.
@@ -265,6 +270,11 @@ fn add_l2(params: &Params, grads: &[Tensor], l2: f64) {
             }
         }
     });
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a few thousand")]
+fn count(examples: &[Location]) -> f64 {
+    examples.len() as f64
 }
 
 fn shuffled(examples: &[Location], seed: u64, epoch: u64) -> Vec<Location> {

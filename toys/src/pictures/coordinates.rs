@@ -5,13 +5,14 @@ use plotters::style::RGBColor;
 use plotters::style::text_anchor::HPos;
 
 use crate::not_so_clevr::CANVAS;
+use crate::task::NetKind;
 
 use super::axis::Axis;
 use super::canvas::{Canvas, Drawn, FAINT, Label, Point};
 use super::grid::{Grid, few};
 use super::panel::{Panel, Up};
 use super::render::{Figure, TITLE, picture};
-use super::{Net, Picture, PictureError};
+use super::{Picture, PictureError};
 
 /// Distances between named values, pixels of the data set.
 const STEP: f64 = 16.0;
@@ -33,7 +34,7 @@ pub struct CoordinatesPanel<'a> {
     /// What stands below the panel.
     pub caption: &'a str,
     /// Whose predictions these are.
-    pub net: Net,
+    pub net: NetKind,
     /// What the network said.
     pub predicted: &'a [(f64, f64)],
     /// Where the pixels were.

@@ -5,12 +5,13 @@ use plotters::style::RGBColor;
 use plotters::style::text_anchor::HPos;
 
 use crate::not_so_clevr::Split;
+use crate::task::NetKind;
 
 use super::axis::Axis;
 use super::canvas::{Canvas, Drawn, FAINT, INK, Label, Point, see_through};
 use super::panel::{Panel, Up};
 use super::render::{Figure, TITLE, WIDTH, picture};
-use super::{Net, Picture, PictureError};
+use super::{Picture, PictureError};
 
 /// Side of a panel, pixels.
 const SIDE: f64 = 360.0;
@@ -29,7 +30,7 @@ const SLACK: f64 = 0.03;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RunPoint {
     /// The network it trained.
-    pub net: Net,
+    pub net: NetKind,
     /// How its examples were parted.
     pub split: Split,
     /// The metric on the training examples, 0 to 1.
@@ -70,7 +71,7 @@ impl Figure for ScatterSpec<'_> {
 
     fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Drawn<DB> {
         draw_legend(canvas)?;
-        for (net, left) in Net::ALL.into_iter().zip([LEFT, LEFT + SIDE + BETWEEN]) {
+        for (net, left) in NetKind::ALL.into_iter().zip([LEFT, LEFT + SIDE + BETWEEN]) {
             self.draw_net(canvas, net, left)?;
         }
         Ok(())
@@ -78,7 +79,12 @@ impl Figure for ScatterSpec<'_> {
 }
 
 impl ScatterSpec<'_> {
-    fn draw_net<DB: DrawingBackend>(&self, canvas: &Canvas<DB>, net: Net, left: f64) -> Drawn<DB> {
+    fn draw_net<DB: DrawingBackend>(
+        &self,
+        canvas: &Canvas<DB>,
+        net: NetKind,
+        left: f64,
+    ) -> Drawn<DB> {
         let axis = |part: &str| {
             let label = format!("{part} {}", self.metric);
             Axis::linear(&label, (-SLACK, 1.0 + SLACK), 0.2)

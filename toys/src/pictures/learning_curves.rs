@@ -3,12 +3,14 @@
 use plotters::prelude::DrawingBackend;
 use plotters::style::text_anchor::HPos;
 
+use crate::task::NetKind;
+
 use super::axis::Axis;
 use super::canvas::{Canvas, Drawn, FAINT, Label, Point, see_through};
 use super::over_runs::{Curve, MEASURABLE, Summary, in_order, summaries};
 use super::panel::{Panel, Up};
 use super::render::{Figure, TITLE, WIDTH, picture};
-use super::{Net, Picture, PictureError};
+use super::{Picture, PictureError};
 
 /// The metric at which the paper compares times.
 const LEVEL: f64 = 0.8;
@@ -25,7 +27,8 @@ const TIME: &str = "training time, seconds";
 pub enum XAxis {
     /// Equal distances for equal differences, from 0.
     Linear,
-    /// Equal distances for equal ratios, from the first measurement after 0.
+    /// Equal distances for equal ratios, from half the time of the first measurement after 0: left of that measurement stands
+    /// what was measured at 0.
     Log,
 }
 
@@ -54,7 +57,7 @@ pub fn learning_curves(spec: &CurvesSpec<'_>) -> Result<Picture, PictureError> {
 
 /// The measured runs of a network.
 struct NetRuns {
-    net: Net,
+    net: NetKind,
     runs: Vec<Vec<(f64, f64)>>,
 }
 
@@ -68,7 +71,7 @@ impl Figure for CurvesSpec<'_> {
     }
 
     fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Drawn<DB> {
-        let nets = Net::ALL.map(|net| self.runs_of(net));
+        let nets = NetKind::ALL.map(|net| self.runs_of(net));
         let (x, start) = self.time_axis(&nets);
         let label = format!("test {}", self.metric);
         let panel = Panel {
@@ -81,7 +84,7 @@ impl Figure for CurvesSpec<'_> {
         let (_, level) = panel.point(start, LEVEL);
         canvas.rectangle((AT.0, level - 0.5), (SIZE.0, 1.0), FAINT)?;
         let measured: Vec<&NetRuns> = nets.iter().filter(|n| !n.runs.is_empty()).collect();
-        let drawn: Vec<(Net, Vec<Summary>)> = measured
+        let drawn: Vec<(NetKind, Vec<Summary>)> = measured
             .iter()
             .map(|n| (n.net, summaries(&n.runs, &panel.x, start)))
             .collect();
@@ -100,7 +103,7 @@ impl Figure for CurvesSpec<'_> {
 }
 
 impl CurvesSpec<'_> {
-    fn runs_of(&self, net: Net) -> NetRuns {
+    fn runs_of(&self, net: NetKind) -> NetRuns {
         let of_net = self.curves.iter().filter(|curve| curve.net == net);
         let runs = of_net.map(in_order).filter(|run| !run.is_empty()).collect();
         NetRuns { net, runs }
@@ -118,9 +121,11 @@ impl CurvesSpec<'_> {
         let (low, high) = if high > 0.0 { (low, high) } else { (1.0, 1.0) };
         match self.x_axis {
             XAxis::Linear => (Axis::from_zero(TIME, high), 0.0),
-            // A single time gets some room around it.
-            XAxis::Log if high / low < 1.01 => (Axis::log(TIME, (low / 2.0, high * 2.0)), low),
-            XAxis::Log => (Axis::log(TIME, (low, high)), low),
+            // A single time gets some room on its right, too.
+            XAxis::Log => {
+                let end = if high / low < 1.01 { high * 2.0 } else { high };
+                (Axis::log(TIME, (low / 2.0, end)), low / 2.0)
+            }
         }
     }
 }
@@ -128,7 +133,7 @@ impl CurvesSpec<'_> {
 fn draw_band<DB: DrawingBackend>(
     canvas: &Canvas<DB>,
     panel: &Panel,
-    net: Net,
+    net: NetKind,
     summaries: &[Summary],
 ) -> Drawn<DB> {
     let mut outline = steps(panel, summaries, |summary| summary.greatest);
@@ -141,7 +146,7 @@ fn draw_band<DB: DrawingBackend>(
 fn draw_median<DB: DrawingBackend>(
     canvas: &Canvas<DB>,
     panel: &Panel,
-    net: Net,
+    net: NetKind,
     summaries: &[Summary],
 ) -> Drawn<DB> {
     let line = steps(panel, summaries, |summary| summary.median);

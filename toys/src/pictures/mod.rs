@@ -19,11 +19,13 @@ mod tests;
 
 use plotters::style::RGBColor;
 
+use crate::task::NetKind;
+
 pub use self::coordinates::{CoordinatesPanel, predicted_coordinates};
 pub use self::generalisation::{RunPoint, ScatterSpec, generalisation};
 pub use self::learning_curves::{CurvesSpec, XAxis, learning_curves};
 pub use self::over_runs::Curve;
-pub use self::pixel_sums::pixel_sums;
+pub use self::pixel_sums::{pixel_images, pixel_sums};
 
 /// One drawing in two formats.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,15 +34,6 @@ pub struct Picture {
     pub svg: String,
     /// The bytes of a PNG file, 900 pixels wide or, with many panels, wider.
     pub png: Vec<u8>,
-}
-
-/// Which kind of network a run trained.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Net {
-    /// Convolutions, or their transposes.
-    Conv,
-    /// Convolutions that see the coordinates.
-    CoordConv,
 }
 
 /// Why a picture could not be drawn.
@@ -77,10 +70,7 @@ pub enum PictureError {
     Encode(#[from] png::EncodingError),
 }
 
-impl Net {
-    /// Both, in the order of the panels.
-    pub const ALL: [Self; 2] = [Self::Conv, Self::CoordConv];
-
+impl NetKind {
     /// The name in legends and above panels.
     pub fn label(self) -> &'static str {
         match self {

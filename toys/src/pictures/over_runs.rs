@@ -1,6 +1,7 @@
 //! Runs measured at different times, summarised at common ones.
 
-use super::Net;
+use crate::task::NetKind;
+
 use super::axis::Axis;
 
 /// The times that a run can measure, seconds: from a nanosecond, earlier ones being its start, to 30,000 years.
@@ -12,7 +13,7 @@ const N_TIMES: u32 = 400;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
     /// The network it trained.
-    pub net: Net,
+    pub net: NetKind,
     /// Seconds since its start and the test metric then, 0 to 1, in any order.
     pub points: Vec<(f64, f64)>,
 }
@@ -139,7 +140,7 @@ mod tests {
             (2.0, 1.5),
         ];
         let curve = Curve {
-            net: Net::Conv,
+            net: NetKind::Conv,
             points,
         };
         assert_eq!(in_order(&curve), [(2.0, 1.0), (3.0, 0.5)]);

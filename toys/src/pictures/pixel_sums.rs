@@ -1,5 +1,5 @@
 //! Maps of grey values over the canvas of the data set. Liu et al. 2018, figure 2: the sum of all images of a part of the
-//! data; figure 5, left: the sum of what a network says over it.
+//! data; figure 5, left: the sum of what a network says over it. Single images are drawn in the same way.
 
 use plotters::prelude::DrawingBackend;
 use plotters::style::RGBColor;
@@ -35,6 +35,42 @@ pub fn pixel_sums(
     panels: &[(String, &[f32])],
     columns: usize,
 ) -> Result<Picture, PictureError> {
+    draw_maps(title, panels, columns, Shades::OfPanel)
+}
+
+/// Like [`pixel_sums`], with 0 black and 1 white in every panel: images, each as bright as it is. What lies outside is black or
+/// white.
+///
+/// # Shapes
+///
+/// The values of a panel are `[CANVAS, CANVAS]`, row by row.
+///
+/// # Errors
+///
+/// As for [`pixel_sums`].
+pub fn pixel_images(
+    title: &str,
+    panels: &[(String, &[f32])],
+    columns: usize,
+) -> Result<Picture, PictureError> {
+    draw_maps(title, panels, columns, Shades::OfUnit)
+}
+
+/// Which values are black and white.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shades {
+    /// The least and the greatest of the panel.
+    OfPanel,
+    /// 0 and 1.
+    OfUnit,
+}
+
+fn draw_maps(
+    title: &str,
+    panels: &[(String, &[f32])],
+    columns: usize,
+    shades: Shades,
+) -> Result<Picture, PictureError> {
     if columns == 0 {
         return Err(PictureError::NoColumns);
     }
@@ -48,7 +84,7 @@ pub fn pixel_sums(
             });
         }
     }
-    picture(&PixelSums::new(title, panels, columns))
+    picture(&PixelSums::new(title, panels, columns, shades))
 }
 
 struct PixelSums<'a> {
@@ -57,6 +93,7 @@ struct PixelSums<'a> {
     grid: Grid,
     /// Pixels of the picture that a pixel of the canvas is wide: whole, so that its edges are crisp.
     scale: u32,
+    shades: Shades,
 }
 
 impl Figure for PixelSums<'_> {
@@ -81,7 +118,12 @@ impl Figure for PixelSums<'_> {
 }
 
 impl<'a> PixelSums<'a> {
-    fn new(title: &'a str, panels: &'a [(String, &'a [f32])], columns: usize) -> Self {
+    fn new(
+        title: &'a str,
+        panels: &'a [(String, &'a [f32])],
+        columns: usize,
+        shades: Shades,
+    ) -> Self {
         let n_columns = few(columns.min(panels.len()).max(1));
         let side = few(CANVAS);
         let room = (WIDTH / n_columns).saturating_sub(BETWEEN);
@@ -96,6 +138,7 @@ impl<'a> PixelSums<'a> {
                 cell,
             },
             scale,
+            shades,
         }
     }
 
@@ -114,7 +157,7 @@ impl<'a> PixelSums<'a> {
         let Some((caption, values)) = panel else {
             return canvas.label(&Label::new("no runs", (centre, at.1 + side / 2.0)).size(14.0));
         };
-        let shades = shades(values);
+        let shades = self.shades.of(values);
         for (row, row_shades) in shades.chunks_exact(CANVAS).enumerate() {
             self.draw_row(canvas, (at.0, at.1 + self.place(row)), row_shades)?;
         }
@@ -148,24 +191,35 @@ impl<'a> PixelSums<'a> {
     }
 }
 
-/// Each value's shade between black, the least, and white; none where there is no number.
-fn shades(values: &[f32]) -> Vec<Option<u8>> {
-    let finite = || values.iter().copied().filter(|value| value.is_finite());
-    let least = f64::from(finite().fold(f32::INFINITY, f32::min));
-    let greatest = f64::from(finite().fold(f32::NEG_INFINITY, f32::max));
-    let span = greatest - least;
-    let shade = |value: f32| {
-        let part = if span > 0.0 {
-            (f64::from(value) - least) / span
-        } else {
-            0.0
+impl Shades {
+    /// Each value's shade between black and white; none where there is no number.
+    fn of(self, values: &[f32]) -> Vec<Option<u8>> {
+        let (black, white) = match self {
+            Self::OfPanel => ends(values),
+            Self::OfUnit => (0.0, 1.0),
         };
-        byte(part)
-    };
-    values
-        .iter()
-        .map(|&value| value.is_finite().then(|| shade(value)))
-        .collect()
+        let span = white - black;
+        let shade = |value: f32| {
+            let part = if span > 0.0 {
+                (f64::from(value) - black) / span
+            } else {
+                0.0
+            };
+            byte(part.clamp(0.0, 1.0))
+        };
+        values
+            .iter()
+            .map(|&value| value.is_finite().then(|| shade(value)))
+            .collect()
+    }
+}
+
+/// The least and the greatest number.
+fn ends(values: &[f32]) -> (f64, f64) {
+    let finite = || values.iter().copied().filter(|value| value.is_finite());
+    let least = finite().fold(f32::INFINITY, f32::min);
+    let greatest = finite().fold(f32::NEG_INFINITY, f32::max);
+    (f64::from(least), f64::from(greatest))
 }
 
 #[expect(
@@ -183,9 +237,17 @@ mod tests {
 
     #[test]
     fn the_least_value_is_black_and_the_greatest_white() {
+        let shades = |values: &[f32]| Shades::OfPanel.of(values);
         let values = [3.0, -1.0, f32::NAN, 1.0, f32::INFINITY];
         assert_eq!(shades(&values), [Some(255), Some(0), None, Some(128), None]);
         assert_eq!(shades(&[7.0, 7.0]), [Some(0), Some(0)]);
         assert_eq!(shades(&[f32::MIN, f32::MAX]), [Some(0), Some(255)]);
+    }
+
+    #[test]
+    fn an_image_is_as_bright_as_it_is() {
+        let values = [0.0, 0.5, 1.0, -3.0, 7.0, f32::NAN];
+        let expected = [Some(0), Some(128), Some(255), Some(0), Some(255), None];
+        assert_eq!(Shades::OfUnit.of(&values), expected);
     }
 }

@@ -16,7 +16,7 @@ fn scatter(runs: &[RunPoint]) -> Picture {
     generalisation(&spec).unwrap()
 }
 
-fn run(net: Net, split: Split, train: f64, test: f64) -> RunPoint {
+fn run(net: NetKind, split: Split, train: f64, test: f64) -> RunPoint {
     RunPoint {
         net,
         split,
@@ -37,7 +37,7 @@ fn curves(x_axis: XAxis, curves: &[Curve]) -> Picture {
 
 fn curve(points: &[(f64, f64)]) -> Curve {
     Curve {
-        net: Net::Conv,
+        net: NetKind::Conv,
         points: points.to_vec(),
     }
 }
@@ -45,7 +45,7 @@ fn curve(points: &[(f64, f64)]) -> Curve {
 fn panel<'a>(predicted: &'a [(f64, f64)], truth: &'a [(f64, f64)]) -> CoordinatesPanel<'a> {
     CoordinatesPanel {
         caption: "x < y",
-        net: Net::CoordConv,
+        net: NetKind::CoordConv,
         predicted,
         truth,
     }
@@ -54,13 +54,13 @@ fn panel<'a>(predicted: &'a [(f64, f64)], truth: &'a [(f64, f64)]) -> Coordinate
 #[test]
 fn a_run_is_a_marker_at_its_metrics_hollow_for_the_uniform_split() {
     let runs = [
-        run(Net::Conv, Split::Uniform, 0.0, 0.0),
-        run(Net::Conv, Split::Quadrant, 1.0, 0.5),
-        run(Net::CoordConv, Split::Uniform, 1.0, 1.0),
+        run(NetKind::Conv, Split::Uniform, 0.0, 0.0),
+        run(NetKind::Conv, Split::Quadrant, 1.0, 0.5),
+        run(NetKind::CoordConv, Split::Uniform, 1.0, 1.0),
     ];
     let picture = scatter(&runs);
     assert_eq!(check(&picture), (900, 516));
-    let conv = circles(&picture.svg, Net::Conv);
+    let conv = circles(&picture.svg, NetKind::Conv);
     assert_eq!([conv[0].hollow, conv[1].hollow], [true, false]);
     // Fields of 360 pixels from (78, 100) and (522, 100), from -0.03 to 1.03.
     let place = |left: f64, x: f64, y: f64| {
@@ -68,7 +68,7 @@ fn a_run_is_a_marker_at_its_metrics_hollow_for_the_uniform_split() {
         (left + part(x), 100.0 + 360.0 - part(y))
     };
     let expected = [place(78.0, 0.0, 0.0), place(78.0, 1.0, 0.5)];
-    let coord = circles(&picture.svg, Net::CoordConv);
+    let coord = circles(&picture.svg, NetKind::CoordConv);
     assert_eq!((conv.len(), coord.len()), (2, 1));
     let expected = [expected[0], expected[1], place(522.0, 1.0, 1.0)];
     for (circle, (x, y)) in conv.iter().chain(&coord).zip(expected) {
@@ -105,17 +105,17 @@ fn without_data_a_figure_says_no_runs() {
 #[test]
 fn what_is_no_number_is_left_out() {
     let bad = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
-    let runs = bad.map(|bad| run(Net::Conv, Split::Uniform, bad, 0.5));
+    let runs = bad.map(|bad| run(NetKind::Conv, Split::Uniform, bad, 0.5));
     let picture = scatter(&runs);
     check(&picture);
-    assert!(circles(&picture.svg, Net::Conv).is_empty());
+    assert!(circles(&picture.svg, NetKind::Conv).is_empty());
     let points = bad.map(|bad| (bad, bad));
     for x_axis in [XAxis::Linear, XAxis::Log] {
         check(&curves(x_axis, &[curve(&points), curve(&[(0.0, 0.5)])]));
     }
     let picture = predicted_coordinates("", &[panel(&points, &points)]).unwrap();
     check(&picture);
-    assert!(circles(&picture.svg, Net::CoordConv).is_empty());
+    assert!(circles(&picture.svg, NetKind::CoordConv).is_empty());
     let values = vec![f32::NAN; N_PIXELS];
     check(&pixel_sums("No numbers", &[(String::new(), &values)], 1).unwrap());
 }
@@ -136,7 +136,7 @@ fn huge_values_and_single_points_are_drawn() {
         }
         check(&predicted_coordinates("", &[panel(points, points)]).unwrap());
         check(&scatter(&[run(
-            Net::Conv,
+            NetKind::Conv,
             Split::Quadrant,
             points[0].0,
             0.5,
@@ -168,14 +168,33 @@ fn the_median_of_three_runs_is_drawn_over_their_band() {
 }
 
 #[test]
+fn on_a_log_axis_the_value_before_training_stands_left_of_the_first_measurement() {
+    let picture = curves(XAxis::Log, &[curve(&[(0.0, 0.0), (2.0, 0.9), (8.0, 1.0)])]);
+    check(&picture);
+    let line = picture.svg.lines().find(|l| l.starts_with("<polyline"));
+    let points = attribute(line.unwrap(), "points").split_whitespace();
+    let points: Vec<(f64, f64)> = points
+        .map(|point| point.split_once(',').unwrap())
+        .map(|(x, y)| (x.parse().unwrap(), y.parse().unwrap()))
+        .collect();
+    let lowest = points[0].1;
+    let (left, right) = (points[0].0, points[points.len() - 1].0);
+    let at_zero = points.iter().filter(|point| point.1 >= lowest);
+    let last = at_zero.map(|point| point.0).fold(left, f64::max);
+    // The axis reaches from 1 to 8 s, and 2 s is a third of it.
+    let part = (last - left) / (right - left);
+    assert!((part - 1.0 / 3.0).abs() < 0.01, "{part}");
+}
+
+#[test]
 fn five_hundred_runs_are_drawn() {
     let part = |idx: u32| f64::from(idx) / 500.0;
     let runs: Vec<RunPoint> = (0..500)
-        .map(|idx| run(Net::Conv, Split::Uniform, part(idx), part(idx) / 2.0))
+        .map(|idx| run(NetKind::Conv, Split::Uniform, part(idx), part(idx) / 2.0))
         .collect();
     let picture = scatter(&runs);
     check(&picture);
-    assert_eq!(circles(&picture.svg, Net::Conv).len(), 500);
+    assert_eq!(circles(&picture.svg, NetKind::Conv).len(), 500);
     let all: Vec<Curve> = (0..500)
         .map(|idx| curve(&[(1.0, 0.0), (2.0 + part(idx), part(idx))]))
         .collect();
@@ -186,7 +205,7 @@ fn five_hundred_runs_are_drawn() {
 fn predictions_lie_at_their_pixels_with_y_downwards() {
     let picture = predicted_coordinates("", &[panel(&[(0.0, 0.0), (64.0, 32.0)], &[])]).unwrap();
     check(&picture);
-    let dots = circles(&picture.svg, Net::CoordConv);
+    let dots = circles(&picture.svg, NetKind::CoordConv);
     // One field of 340 pixels, its corner at (302, 52).
     assert_eq!(dots[0].at, (302.0 * UNITS, 52.0 * UNITS));
     assert_eq!(dots[1].at, (642.0 * UNITS, 222.0 * UNITS));
@@ -198,7 +217,7 @@ fn the_axes_grow_with_predictions_outside_and_count_what_is_far_outside() {
     let predicted = [(-34.0, 10.0), (10.0, 500.0), (10.0, 128.0)];
     let picture = predicted_coordinates("", &[panel(&predicted, &[])]).unwrap();
     check(&picture);
-    assert_eq!(circles(&picture.svg, Net::CoordConv).len(), 2);
+    assert_eq!(circles(&picture.svg, NetKind::CoordConv).len(), 2);
     let texts = texts(&picture.svg);
     for expected in ["-32", "128", "1 outside the axes"] {
         assert!(texts.contains(&expected), "{texts:?}");
@@ -223,6 +242,17 @@ fn a_map_has_crisp_pixels_with_the_greatest_white() {
     let (white, black): (Vec<u8>, Vec<u8>) = shades.iter().partition(|&&shade| shade == 255);
     assert_eq!((white.len(), black.len()), (36, 384 * 384 - 36));
     assert!(black.iter().all(|&shade| shade == 0));
+}
+
+#[test]
+fn a_faint_image_stays_faint() {
+    let values = vec![0.25; N_PIXELS];
+    let panels = [("faint".to_owned(), &values[..])];
+    let image = pixel_images("", &panels, 1).unwrap();
+    check(&image);
+    assert!(image.svg.contains("fill=\"#404040\""));
+    let sum = pixel_sums("", &panels, 1).unwrap();
+    assert!(!sum.svg.contains("fill=\"#404040\""));
 }
 
 #[test]

@@ -96,11 +96,7 @@ fn a_few_updates_lower_the_loss_of_every_network() {
         }
         let mut training = Training::new(&plan).unwrap();
         let batch = training.parts.train.clone();
-        let loss = |training: &Training| {
-            let examples = &batch[..512];
-            let target = Target::of(task, plan.settings.loss, examples);
-            target.loss(&training.predict(examples)).double_value(&[])
-        };
+        let loss = |training: &Training| training.measure(&batch[..512]).0;
         let before = loss(&training);
         for _ in 0..40 {
             training.update();
@@ -108,4 +104,31 @@ fn a_few_updates_lower_the_loss_of_every_network() {
         let after = loss(&training);
         assert!(after < before, "{task} {net}: {before} -> {after}");
     }
+}
+
+#[test]
+fn the_loss_of_examples_is_their_mean_whatever_the_batches() {
+    let plan = plan(Task::Rendering, NetKind::Conv);
+    let training = Training::new(&plan).unwrap();
+    let examples = &training.parts.test[..100];
+    let target = Target::of(plan.task, plan.settings.loss, examples);
+    let at_once = target.loss(&training.predict(examples)).double_value(&[]);
+    let batched = training.measure(examples).0;
+    assert!(
+        (batched / at_once - 1.0).abs() < 1e-6,
+        "{batched} {at_once}"
+    );
+}
+
+#[test]
+fn a_training_that_went_to_infinity_can_be_saved_and_read_again() {
+    let progress = TrainingProgress {
+        updates: 3,
+        loss_sum: f64::NAN,
+        metric_sum: f64::INFINITY,
+    };
+    let text = serde_json::to_string(&progress).unwrap();
+    let read: TrainingProgress = serde_json::from_str(&text).unwrap();
+    assert_eq!(read.updates, 3);
+    assert!(read.loss_sum.is_nan() && !read.metric_sum.is_finite());
 }

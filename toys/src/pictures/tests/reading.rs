@@ -4,7 +4,8 @@ use std::io::Cursor;
 
 use plotters::style::RGBColor;
 
-use crate::pictures::{Net, Picture};
+use crate::pictures::Picture;
+use crate::task::NetKind;
 
 /// Units of the SVG per pixel.
 pub(super) const UNITS: f64 = 3.0;
@@ -22,7 +23,7 @@ pub(super) fn attribute<'a>(element: &'a str, name: &str) -> &'a str {
     rest.split_once('"').unwrap().0
 }
 
-pub(super) fn circles(svg: &str, net: Net) -> Vec<Circle> {
+pub(super) fn circles(svg: &str, net: NetKind) -> Vec<Circle> {
     let RGBColor(red, green, blue) = net.colour();
     let colour = format!("#{red:02X}{green:02X}{blue:02X}");
     svg.lines()
