@@ -135,21 +135,35 @@ impl Block {
 
     fn plans(&self) -> Result<Vec<ToyPlan>, RequestError> {
         let mut combinations = vec![Overrides::default()];
-        cross(&mut combinations, &self.epochs, |o, x| o.epochs = Some(x));
-        cross(&mut combinations, &self.minibatch, |o, x| {
+        cross(&mut combinations, self.epochs.as_deref(), |o, x| {
+            o.epochs = Some(x)
+        });
+        cross(&mut combinations, self.minibatch.as_deref(), |o, x| {
             o.minibatch = Some(x);
         });
-        cross(&mut combinations, &self.learning_rate, |o, x| {
+        cross(&mut combinations, self.learning_rate.as_deref(), |o, x| {
             o.learning_rate = Some(x);
         });
-        cross(&mut combinations, &self.decay_every_epochs, |o, x| {
-            o.decay_every_epochs = Some(x);
+        cross(
+            &mut combinations,
+            self.decay_every_epochs.as_deref(),
+            |o, x| {
+                o.decay_every_epochs = Some(x);
+            },
+        );
+        cross(&mut combinations, self.l2.as_deref(), |o, x| o.l2 = Some(x));
+        cross(&mut combinations, self.width.as_deref(), |o, x| {
+            o.width = Some(x)
         });
-        cross(&mut combinations, &self.l2, |o, x| o.l2 = Some(x));
-        cross(&mut combinations, &self.width, |o, x| o.width = Some(x));
-        cross(&mut combinations, &self.filter, |o, x| o.filter = Some(x));
-        cross(&mut combinations, &self.input, |o, x| o.input = Some(x));
-        cross(&mut combinations, &self.loss, |o, x| o.loss = Some(x));
+        cross(&mut combinations, self.filter.as_deref(), |o, x| {
+            o.filter = Some(x)
+        });
+        cross(&mut combinations, self.input.as_deref(), |o, x| {
+            o.input = Some(x)
+        });
+        cross(&mut combinations, self.loss.as_deref(), |o, x| {
+            o.loss = Some(x)
+        });
         let mut plans = Vec::new();
         for &split in &self.splits {
             for combination in &combinations {
@@ -165,7 +179,7 @@ impl Block {
 /// Every combination with every value; as they are if no values are given.
 fn cross<T: Copy>(
     combinations: &mut Vec<Overrides>,
-    values: &Option<Vec<T>>,
+    values: Option<&[T]>,
     set: impl Fn(&mut Overrides, T),
 ) {
     let Some(values) = values else { return };

@@ -134,7 +134,10 @@ fn check_damage(damage: impl FnOnce(&mut Vec<u8>), expected: &str) {
 #[test]
 fn a_damaged_memory_is_refused_with_the_place() {
     check_damage(|bytes| bytes[4096 + 5 * 36 * 36] ^= 1, "replay.bin");
-    check_damage(|bytes| bytes.truncate(100_000), "has 100000 bytes, expected");
+    check_damage(
+        |bytes| bytes.truncate(100_000),
+        "has 100000 bytes, expected",
+    );
     check_damage(|bytes| bytes[3] ^= 1, "replay.bin");
     let here = finished("1k", "");
     fs::remove_file(here.path().join(RUN).join("replay.bin")).expect("it is there");

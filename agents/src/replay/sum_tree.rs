@@ -43,7 +43,8 @@ impl SumTree {
             return;
         }
         self.leaves[leaf] = value;
-        let mut node = (self.sums.len() + leaf) / 2;
+        // The parent of a leaf, whose own number would be that sum.
+        let mut node = self.sums.len().midpoint(leaf);
         while node > 0 {
             self.sum_up(node);
             node /= 2;
