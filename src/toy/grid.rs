@@ -136,7 +136,7 @@ impl Block {
     fn plans(&self) -> Result<Vec<ToyPlan>, RequestError> {
         let mut combinations = vec![Overrides::default()];
         cross(&mut combinations, self.epochs.as_deref(), |o, x| {
-            o.epochs = Some(x)
+            o.epochs = Some(x);
         });
         cross(&mut combinations, self.minibatch.as_deref(), |o, x| {
             o.minibatch = Some(x);
@@ -153,16 +153,16 @@ impl Block {
         );
         cross(&mut combinations, self.l2.as_deref(), |o, x| o.l2 = Some(x));
         cross(&mut combinations, self.width.as_deref(), |o, x| {
-            o.width = Some(x)
+            o.width = Some(x);
         });
         cross(&mut combinations, self.filter.as_deref(), |o, x| {
-            o.filter = Some(x)
+            o.filter = Some(x);
         });
         cross(&mut combinations, self.input.as_deref(), |o, x| {
-            o.input = Some(x)
+            o.input = Some(x);
         });
         cross(&mut combinations, self.loss.as_deref(), |o, x| {
-            o.loss = Some(x)
+            o.loss = Some(x);
         });
         let mut plans = Vec::new();
         for &split in &self.splits {
