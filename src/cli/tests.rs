@@ -225,11 +225,12 @@ fn the_words_of_options_are_those_of_the_configuration() {
             } else {
                 ""
             };
-            action(&format!(
-                "--game Pong {option} {} {torso}",
-                value.get_name()
-            ))
-            .expect(option);
+            let word = value.get_name();
+            let game = match word {
+                "mlp" | "gym" => "CartPole",
+                _ => "Pong",
+            };
+            action(&format!("--game {game} {option} {word} {torso}")).expect(word);
         }
     }
     for preset in crate::config::PRESETS {

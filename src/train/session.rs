@@ -36,7 +36,7 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 /// Trains as `request` asks.
 ///
 /// # Errors
-/// A [`RequestError`] before anything is written, or what ended the run; a checkpoint is saved first.
+/// A [`RequestError`](crate::request::RequestError) before anything is written, or what ended the run; a checkpoint is saved first.
 pub(crate) fn run(request: &TrainRequest) -> Result<()> {
     let plan = &request.plan;
     let stop = StopFlag::on_signals().context("taking over Ctrl-C")?;

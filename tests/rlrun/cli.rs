@@ -38,7 +38,7 @@ fn a_wrong_request_exits_with_2_and_one_error_and_writes_nothing() {
     );
     check(
         "--game Pong --preset fast",
-        "[possible values: zoo, baselines]",
+        "unknown preset `fast`; did you mean `zoo`?",
     );
     check("--game Pong --steps 5", "less than one update of 80 steps");
     check(
