@@ -225,11 +225,13 @@ fn the_words_of_options_are_those_of_the_configuration() {
             } else {
                 ""
             };
-            action(&format!(
-                "--game Pong {option} {} {torso}",
-                value.get_name()
-            ))
-            .expect(option);
+            let value = value.get_name();
+            let game = if ["mlp", "gym"].contains(&value) {
+                "CartPole"
+            } else {
+                "Pong"
+            };
+            action(&format!("--game {game} {option} {value} {torso}")).expect(option);
         }
     }
     for (preset, _) in crate::config::PRESETS {
