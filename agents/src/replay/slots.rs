@@ -106,13 +106,13 @@ impl Slots {
 
     pub(super) fn record(&self, lane: usize, t: usize) -> Record {
         let [at, _] = self.shape.record_bytes(lane, t..t + 1);
-        match self.bytes()[at] {
-            [a, b, c, d, action, flags] => Record {
-                reward: f32::from_le_bytes([a, b, c, d]),
-                action,
-                flags,
-            },
-            _ => unreachable!("a record has {RECORD_LEN} bytes"),
+        let (reward, rest) = self.bytes()[at]
+            .split_first_chunk()
+            .expect("a record begins with four bytes of reward");
+        Record {
+            reward: f32::from_le_bytes(*reward),
+            action: rest[0],
+            flags: rest[1],
         }
     }
 
@@ -129,7 +129,7 @@ impl Slots {
         self.region.as_bytes_mut()[at].copy_from_slice(frame);
     }
 
-    /// Writes o_t into `obs`, the newest frame last.
+    /// Writes `o_t` into `obs`, the newest frame last.
     pub(super) fn write_obs(&self, lane: usize, t: usize, obs: &mut [u8]) {
         let mut slot = t;
         let mut frames = obs.rchunks_exact_mut(self.shape.frame_len);
@@ -145,7 +145,7 @@ impl Slots {
         frames.for_each(|frame| frame.fill(0));
     }
 
-    /// The n-step return from slot `t`: R = r_t+1 + discount r_t+2 + ..., up to n rewards.
+    /// The n-step return from slot `t`: `R = r_t+1 + discount r_t+2 + ...`, up to n rewards.
     ///
     /// Source: Sutton 1988; as DQN uses it, Hessel et al. 2018, "Rainbow", equation 3. A time limit ends the sum early,
     /// with the value of the final observation (Pardo et al. 2018, "Time Limits in Reinforcement Learning").

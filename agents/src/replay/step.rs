@@ -3,9 +3,9 @@
 /// What one step of an environment brought.
 #[derive(Clone, Copy, Debug)]
 pub struct Step<'a> {
-    /// a_t
+    /// `a_t`
     pub action: u8,
-    /// r_t+1 as the learner sees it: whoever clips rewards has done so.
+    /// `r_t+1` as the learner sees it: whoever clips rewards has done so.
     pub reward: f32,
     /// What became of the game and of the return.
     pub ending: Ending<'a>,

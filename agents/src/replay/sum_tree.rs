@@ -43,10 +43,10 @@ impl SumTree {
             return;
         }
         self.leaves[leaf] = value;
-        let mut node = (self.sums.len() + leaf) / 2;
-        while node > 0 {
-            self.sum_up(node);
+        let mut node = self.sums.len() + leaf;
+        while node > 1 {
             node /= 2;
+            self.sum_up(node);
         }
     }
 
