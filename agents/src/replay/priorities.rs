@@ -1,7 +1,7 @@
 //! Priorities of the transitions, proportional variant.
 //!
 //! Source: Schaul et al. 2016, "Prioritized Experience Replay", section 3.3 and algorithm 1: priority
-//! `p_i` = |`delta_i`| + epsilon, chance P(i) = `p_i`^alpha / sum of `p_k`^alpha, weight `w_i` = (N P(i))^-beta / max of `w_k`.
+//! `p_i = |delta_i| + epsilon`, chance `P(i) = p_i^alpha / sum_k p_k^alpha`, weight `w_i = (N P(i))^-beta / max_k w_k`.
 //! A batch of k is drawn from k equal shares of the total, one of each (appendix B.2.1). New transitions get the greatest
 //! priority so far. Where the paper leaves open over what the greatest weight is taken, we take the batch, as Dopamine
 //! does; N then cancels out.

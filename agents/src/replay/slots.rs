@@ -108,7 +108,7 @@ impl Slots {
         let [at, _] = self.shape.record_bytes(lane, t..t + 1);
         let (reward, rest) = self.bytes()[at]
             .split_first_chunk()
-            .expect("a record begins with a reward");
+            .expect("a record begins with four bytes of reward");
         Record {
             reward: f32::from_le_bytes(*reward),
             action: rest[0],
@@ -145,7 +145,7 @@ impl Slots {
         frames.for_each(|frame| frame.fill(0));
     }
 
-    /// The n-step return from slot `t`: R = `r_t+1` + discount `r_t+2` + ..., up to n rewards.
+    /// The n-step return from slot `t`: `R = r_t+1 + discount r_t+2 + ...`, up to n rewards.
     ///
     /// Source: Sutton 1988; as DQN uses it, Hessel et al. 2018, "Rainbow", equation 3. A time limit ends the sum early,
     /// with the value of the final observation (Pardo et al. 2018, "Time Limits in Reinforcement Learning").

@@ -43,11 +43,10 @@ impl SumTree {
             return;
         }
         self.leaves[leaf] = value;
-        // The parent of a leaf, whose own number would be that sum.
-        let mut node = self.sums.len().midpoint(leaf);
-        while node > 0 {
-            self.sum_up(node);
+        let mut node = self.sums.len() + leaf;
+        while node > 1 {
             node /= 2;
+            self.sum_up(node);
         }
     }
 

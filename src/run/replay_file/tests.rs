@@ -358,6 +358,22 @@ fn a_checkpoint_of_another_memory_is_refused() {
 }
 
 #[test]
+fn a_checkpoint_before_the_first_game_vouches_for_no_slot() {
+    let dir = tempfile::tempdir().unwrap();
+    for residence in RESIDENCES {
+        let path = dir.path().join(format!("{residence:?}"));
+        let contents = contents(TINY, residence);
+        let (mut file, region) = ReplayFile::create(&path, &contents).unwrap();
+        let mut memory = memory(TINY, region);
+        let saved = save(&mut file, &mut memory);
+        (0..2).for_each(|env| memory.begin(env, &[7, 7]));
+        drop((file, memory));
+        let (_, memory) = open(&path, &contents, &saved).unwrap();
+        assert_eq!(memory.n_samplable(), 0);
+    }
+}
+
+#[test]
 fn a_checkpoint_whose_slack_was_used_up_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("replay");

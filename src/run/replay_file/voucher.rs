@@ -7,9 +7,9 @@
 //! ```
 //!
 //! A checksum is the CRC-32 of the numbers of the block's first slot and of the one after its last (u64, little-endian), of
-//! the frames of its slots and, behind them, of their records. The record of the open
-//! slot is still to come and is not part of it. A full block never changes any more: its checksum is taken over from one
-//! voucher to the next, so that a checkpoint costs what is new.
+//! the frames of its slots and, behind them, of their records. The record of the open slot is still to come and is not part
+//! of it. A full block never changes any more: its checksum is taken over from one voucher to the next, so that a
+//! checkpoint costs what is new.
 
 use std::ops::Range;
 use std::path::Path;
@@ -116,12 +116,13 @@ impl Voucher {
 
     /// The checksum of a block, if it was full already.
     fn of_full_block(&self, shape: &ReplayShape, lane: usize, slots: &Range<usize>) -> Option<u32> {
-        let kept = kept(shape, self.state.lanes[lane]);
-        let is_full = slots.len() == BLOCK
-            && kept.start <= slots.start
-            && slots.end <= self.state.lanes[lane].head;
-        let block = slots.start / BLOCK - kept.start.min(slots.start) / BLOCK;
-        is_full.then(|| self.checksums[lane][block])
+        let stand = self.state.lanes[lane];
+        let is_full = slots.len() == BLOCK && slots.end <= stand.head;
+        // What a lane keeps never reaches further back than it did before.
+        is_full.then(|| {
+            let first_block = kept(shape, stand).start / BLOCK;
+            self.checksums[lane][slots.start / BLOCK - first_block]
+        })
     }
 }
 
