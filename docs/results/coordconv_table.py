@@ -21,13 +21,13 @@ def spread(values):
 groups = defaultdict(list)
 with open(sys.argv[1], newline="") as file:
     for row in csv.DictReader(file):
-        keys = ("task", "split", "net", "input", "minibatch", "learning_rate", "l2", "epochs")
+        keys = ("task", "split", "net", "input", "minibatch", "learning_rate", "l2", "width", "epochs")
         groups[tuple(row[key] for key in keys)].append(row)
 
 print("| task | split | network | settings | seeds | train | test | best test | updates to the level | seconds to the level |")
 print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
-for (task, split, net, where, batch, lr, l2, epochs), rows in sorted(groups.items()):
-    settings = f"{where + ', ' if where else ''}batch {batch}, lr {lr}, l2 {l2}, {epochs} epochs"
+for (task, split, net, where, batch, lr, l2, width, epochs), rows in sorted(groups.items()):
+    settings = f"{where + ', ' if where else ''}batch {batch}, lr {lr}, l2 {l2}, {'width ' + width + ', ' if width else ''}{epochs} epochs"
     values = [", ".join(metric(task, row[key]) for row in rows) for key in ("train_metric", "test_metric", "best_test_metric")]
     reached = [row for row in rows if row["level_updates"]]
     never = f", {len(rows) - len(reached)} never" if len(reached) < len(rows) else ""
