@@ -111,17 +111,14 @@ impl Training {
         add_l2(&self.params, &grads, settings.l2);
         self.adam.step(&self.params, &grads, learning_rate);
 
-        #[expect(clippy::cast_precision_loss, reason = "a batch is small")]
-        let n_examples = batch.len() as f64;
         self.progress.updates += 1;
-        self.progress.loss_sum += loss.double_value(&[]) * n_examples;
+        self.progress.loss_sum += loss.double_value(&[]) * count(batch);
         self.progress.metric_sum += target.metric(&outputs).sum(Kind::Double).double_value(&[]);
         (end == self.order.len()).then(|| self.end_epoch(epoch, learning_rate))
     }
 
     fn end_epoch(&mut self, epoch: u64, learning_rate: f64) -> EpochStats {
-        #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
-        let n_examples = self.order.len() as f64;
+        let n_examples = count(&self.order);
         let stats = EpochStats {
             epoch: epoch + 1,
             loss: self.progress.loss_sum / n_examples,
@@ -136,32 +133,20 @@ impl Training {
 
     /// The mean metric of examples, in evaluation mode.
     pub fn evaluate(&self, examples: &[Location]) -> f64 {
-        self.mean(examples, |target, outputs| {
-            target.metric(outputs).sum(Kind::Double).double_value(&[])
-        })
+        self.measure(examples).1
     }
 
-    /// The mean loss of examples, without regularisation, in evaluation mode.
-    pub fn loss(&self, examples: &[Location]) -> f64 {
-        self.mean(examples, |target, outputs| {
-            #[expect(clippy::cast_precision_loss, reason = "a batch is small")]
-            let n_examples = outputs.size()[0] as f64;
-            target.loss(outputs).double_value(&[]) * n_examples
-        })
-    }
-
-    /// The mean of what `sum` says of each batch.
-    fn mean(&self, examples: &[Location], sum: impl Fn(&Target, &Tensor) -> f64) -> f64 {
-        let batches = examples.chunks(EVAL_BATCH);
-        let total: f64 = batches
-            .map(|batch| {
-                let target = Target::of(self.plan.task, self.plan.settings.loss, batch);
-                sum(&target, &self.model.predict(batch))
-            })
-            .sum();
-        #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
-        let n_examples = examples.len() as f64;
-        total / n_examples
+    /// The mean loss, without regularisation, and the mean metric of examples, in evaluation mode.
+    pub fn measure(&self, examples: &[Location]) -> (f64, f64) {
+        let (mut loss, mut metric) = (0.0, 0.0);
+        for batch in examples.chunks(EVAL_BATCH) {
+            let target = Target::of(self.plan.task, self.plan.settings.loss, batch);
+            let outputs = self.model.predict(batch);
+            loss += target.loss(&outputs).double_value(&[]) * count(batch);
+            let metrics = target.metric(&outputs);
+            metric += metrics.sum(Kind::Double).double_value(&[]);
+        }
+        (loss / count(examples), metric / count(examples))
     }
 
     /// The outputs for examples, in evaluation mode.
@@ -285,6 +270,11 @@ fn add_l2(params: &Params, grads: &[Tensor], l2: f64) {
             }
         }
     });
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a few thousand")]
+fn count(examples: &[Location]) -> f64 {
+    examples.len() as f64
 }
 
 fn shuffled(examples: &[Location], seed: u64, epoch: u64) -> Vec<Location> {

@@ -96,7 +96,7 @@ fn a_few_updates_lower_the_loss_of_every_network() {
         }
         let mut training = Training::new(&plan).unwrap();
         let batch = training.parts.train.clone();
-        let loss = |training: &Training| training.loss(&batch[..512]);
+        let loss = |training: &Training| training.measure(&batch[..512]).0;
         let before = loss(&training);
         for _ in 0..40 {
             training.update();
@@ -113,7 +113,7 @@ fn the_loss_of_examples_is_their_mean_whatever_the_batches() {
     let examples = &training.parts.test[..100];
     let target = Target::of(plan.task, plan.settings.loss, examples);
     let at_once = target.loss(&training.predict(examples)).double_value(&[]);
-    let batched = training.loss(examples);
+    let batched = training.measure(examples).0;
     assert!(
         (batched / at_once - 1.0).abs() < 1e-6,
         "{batched} {at_once}"
