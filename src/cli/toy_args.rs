@@ -85,19 +85,19 @@ struct RunArgs {
     #[arg(long, value_name = "N", value_parser = parse_count)]
     minibatch: Option<u64>,
     /// Step size of Adam
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     learning_rate: Option<f64>,
     /// Epochs between two cuts of the learning rate to a tenth; 0 keeps it
     #[arg(long, value_name = "N", value_parser = parse_count)]
     decay_every_epochs: Option<u64>,
     /// Weight of the squared kernels in the loss
-    #[arg(long, value_name = "WEIGHT")]
+    #[arg(long, value_name = "WEIGHT", allow_negative_numbers = true)]
     l2: Option<f64>,
     /// Multiplies the network's channels
-    #[arg(long, value_name = "M")]
+    #[arg(long, value_name = "M", allow_negative_numbers = true)]
     width: Option<i64>,
     /// Rows and columns of the kernels
-    #[arg(long, value_name = "PIXELS")]
+    #[arg(long, value_name = "PIXELS", allow_negative_numbers = true)]
     filter: Option<i64>,
     /// How a location goes in
     #[arg(long, value_enum)]
@@ -141,7 +141,7 @@ struct CheckArgs {
 struct SweepArgs {
     /// small, paper, or the path of a TOML file as in configs/toys
     #[arg(long, value_name = "GRID")]
-    grid: String,
+    grid: PathBuf,
     /// The sweep's folder [default: runs/toy-sweeps/GRID]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
@@ -236,8 +236,7 @@ impl RunArgs {
 impl SweepArgs {
     /// Named by the grid, or by the name of its file.
     fn default_dir(&self) -> PathBuf {
-        let name = PathBuf::from(&self.grid);
-        let name = name.file_stem().unwrap_or(self.grid.as_ref());
+        let name = self.grid.file_stem().unwrap_or(self.grid.as_os_str());
         PathBuf::from("runs/toy-sweeps").join(name)
     }
 }

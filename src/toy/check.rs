@@ -7,11 +7,12 @@ use anyhow::{Context as _, Result, bail};
 use rlrun_toys::not_so_clevr::Split;
 use rlrun_toys::task::{NetKind, Task};
 
-use super::session::{Conduct, Goal, create_folder, train};
+use super::folders::create_folder;
+use super::session::{Conduct, Goal, train};
 use super::settings::Overrides;
 use super::verdict::ToySummary;
 use crate::cli;
-use crate::run::screen::{Screen, Verbosity};
+use crate::run::screen::Verbosity;
 use crate::run::stop::StopFlag;
 
 /// What `rlrun toy check` is asked.
@@ -42,7 +43,7 @@ fn threshold(task: Task) -> (Goal, &'static str) {
 /// Trains every task on both splits until it passes or its epochs are over, and says which did.
 ///
 /// # Errors
-/// If one did not pass or could not be trained.
+/// If one did not pass or could not be trained, or the check was stopped.
 pub(crate) fn check(request: &CheckRequest) -> Result<()> {
     let verbosity = if request.quiet {
         Verbosity::Quiet
@@ -63,8 +64,7 @@ pub(crate) fn check(request: &CheckRequest) -> Result<()> {
             };
             let folder = create_folder(&plan, &request.runs_root, None)?;
             let Some(summary) = train(folder, &plan, &conduct)? else {
-                Screen::new(verbosity).warn("stopped; the check is not complete");
-                return Ok(());
+                bail!("stopped; the check is not complete");
             };
             let passed = goal(summary.train_metric, summary.test_metric);
             n_failed += usize::from(!passed);

@@ -1,17 +1,18 @@
 //! The pictures of one training: what was learned from and tested on (Fig 2), and what the network makes of it (Fig 5 and the
-//! like).
+//! like), of all examples together and of single ones.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use rlrun_toys::not_so_clevr::{CANVAS, Location, N_PIXELS};
-use rlrun_toys::pictures::{CoordinatesPanel, Net, Picture, pixel_sums, predicted_coordinates};
-use rlrun_toys::task::{NetKind, Task};
+use rlrun_toys::pictures::{CoordinatesPanel, Picture, pixel_sums, predicted_coordinates};
+use rlrun_toys::task::Task;
 use rlrun_toys::training::Training;
 use tch::{Kind, Tensor};
 
-use crate::run::atomic::write_whole;
+use super::test_examples::{self, test_examples};
+use crate::run::atomic::{remove_stale_temporaries, write_whole};
 use crate::run::scalars::Scalars;
 
 /// Examples that are predicted together.
@@ -22,8 +23,7 @@ const BATCH: usize = 128;
 /// # Errors
 /// When one cannot be written.
 pub(crate) fn hang(training: &Training, dir: &Path, scalars: &mut Scalars) -> Result<()> {
-    let pictures = dir.join("pictures");
-    fs::create_dir_all(&pictures).with_context(|| format!("making {}", pictures.display()))?;
+    let pictures = folder_of_pictures(dir)?;
     let step = training.progress().updates;
     for (name, picture) in [
         ("examples", examples(training)?),
@@ -32,7 +32,23 @@ pub(crate) fn hang(training: &Training, dir: &Path, scalars: &mut Scalars) -> Re
         scalars.add_png(name, &picture.png, step);
         write_picture(&pictures.join(name), &picture)?;
     }
+    // TensorBoard has these already: they were saved with the checkpoint.
+    if let Some(picture) = test_examples(training)? {
+        write_picture(&pictures.join(test_examples::NAME), &picture)?;
+    }
     Ok(())
+}
+
+/// The folder `pictures` in `dir`, without what a kill left of one. The caller holds the lock on `dir`.
+///
+/// # Errors
+/// When it cannot be made or read.
+pub(crate) fn folder_of_pictures(dir: &Path) -> Result<PathBuf> {
+    let pictures = dir.join("pictures");
+    fs::create_dir_all(&pictures)
+        .and_then(|()| remove_stale_temporaries(&pictures))
+        .with_context(|| format!("making {}", pictures.display()))?;
+    Ok(pictures)
 }
 
 /// Writes `path.svg` and `path.png`.
@@ -116,10 +132,7 @@ fn predicted_sum(training: &Training, examples: &[Location]) -> Result<Vec<f32>>
 
 /// Fig 5, right: where the network sees each pixel.
 fn coordinates(training: &Training, title: &str) -> Result<Picture> {
-    let net = match training.plan().net {
-        NetKind::Conv => Net::Conv,
-        NetKind::CoordConv => Net::CoordConv,
-    };
+    let net = training.plan().net;
     let truth = |examples: &[Location]| -> Vec<(f64, f64)> {
         let points = examples.iter().map(|l| (f64::from(l.x), f64::from(l.y)));
         points.collect()

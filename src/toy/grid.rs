@@ -21,6 +21,9 @@ const NAMED: [(&str, &str); 2] = [
     ("paper", include_str!("../../configs/toys/paper.toml")),
 ];
 
+/// Most trainings of one `[[runs]]`; the paper's largest has 648.
+const MOST_RUNS: usize = 10_000;
+
 /// A training of a grid.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct GridRun {
@@ -44,40 +47,32 @@ struct Block {
     net: NetKind,
     splits: Vec<Split>,
     seeds: Vec<u64>,
-    #[serde(default)]
-    epochs: Vec<u64>,
-    #[serde(default)]
-    minibatch: Vec<usize>,
-    #[serde(default)]
-    learning_rate: Vec<f64>,
-    #[serde(default)]
-    decay_every_epochs: Vec<u64>,
-    #[serde(default)]
-    l2: Vec<f64>,
-    #[serde(default)]
-    width: Vec<i64>,
-    #[serde(default)]
-    filter: Vec<i64>,
-    #[serde(default)]
-    input: Vec<Input>,
-    #[serde(default)]
-    loss: Vec<RenderLoss>,
+    epochs: Option<Vec<u64>>,
+    minibatch: Option<Vec<usize>>,
+    learning_rate: Option<Vec<f64>>,
+    decay_every_epochs: Option<Vec<u64>>,
+    l2: Option<Vec<f64>>,
+    width: Option<Vec<i64>>,
+    filter: Option<Vec<i64>>,
+    input: Option<Vec<Input>>,
+    loss: Option<Vec<RenderLoss>>,
 }
 
 /// Reads the grid of that name, or the file of that path.
 ///
 /// # Errors
 /// No such grid or file, a file that is wrong (with its line), or a combination that cannot be trained.
-pub(crate) fn read(grid: &str) -> Result<Vec<GridRun>, RequestError> {
-    if let Some((name, text)) = NAMED.iter().find(|(name, _)| *name == grid) {
+pub(crate) fn read(grid: &Path) -> Result<Vec<GridRun>, RequestError> {
+    if let Some((name, text)) = NAMED.iter().find(|(name, _)| Path::new(name) == grid) {
         return parse(&format!("grid {name}"), text);
     }
-    let text = fs::read_to_string(Path::new(grid)).map_err(|error| {
+    let name = grid.display();
+    let text = fs::read_to_string(grid).map_err(|error| {
         RequestError::new(format!(
-            "--grid {grid}: {error}; it is small, paper, or the path of a TOML file"
+            "--grid {name}: {error}; it is small, paper, or the path of a TOML file"
         ))
     })?;
-    parse(grid, &text)
+    parse(&name.to_string(), &text)
 }
 
 fn parse(name: &str, text: &str) -> Result<Vec<GridRun>, RequestError> {
@@ -88,7 +83,8 @@ fn parse(name: &str, text: &str) -> Result<Vec<GridRun>, RequestError> {
     })?;
     let mut runs: Vec<GridRun> = Vec::new();
     for (block, number) in file.runs.iter().zip(1..) {
-        let plans = block.plans().map_err(|error| {
+        let plans = block.check().and_then(|()| block.plans());
+        let plans = plans.map_err(|error| {
             RequestError::new(format!("{name}: [[runs]] number {number}: {error}"))
         })?;
         for plan in plans {
@@ -105,23 +101,69 @@ fn parse(name: &str, text: &str) -> Result<Vec<GridRun>, RequestError> {
 }
 
 impl Block {
+    /// That it means some trainings, and not more than anyone can do.
+    fn check(&self) -> Result<(), RequestError> {
+        let given = [
+            ("epochs", self.epochs.as_ref().map(Vec::len)),
+            ("minibatch", self.minibatch.as_ref().map(Vec::len)),
+            ("learning_rate", self.learning_rate.as_ref().map(Vec::len)),
+            (
+                "decay_every_epochs",
+                self.decay_every_epochs.as_ref().map(Vec::len),
+            ),
+            ("l2", self.l2.as_ref().map(Vec::len)),
+            ("width", self.width.as_ref().map(Vec::len)),
+            ("filter", self.filter.as_ref().map(Vec::len)),
+            ("input", self.input.as_ref().map(Vec::len)),
+            ("loss", self.loss.as_ref().map(Vec::len)),
+        ];
+        let given = given.into_iter().filter_map(|(key, n)| Some((key, n?)));
+        let lists = [("splits", self.splits.len()), ("seeds", self.seeds.len())];
+        let mut n_runs = 1_usize;
+        for (key, n_values) in lists.into_iter().chain(given) {
+            if n_values == 0 {
+                return Err(RequestError::new(format!("{key} is an empty list")));
+            }
+            n_runs = n_runs.saturating_mul(n_values);
+        }
+        if n_runs > MOST_RUNS {
+            let message = format!("{n_runs} trainings are more than the {MOST_RUNS} of a grid");
+            return Err(RequestError::new(message));
+        }
+        Ok(())
+    }
+
     fn plans(&self) -> Result<Vec<ToyPlan>, RequestError> {
         let mut combinations = vec![Overrides::default()];
-        cross(&mut combinations, &self.epochs, |o, x| o.epochs = Some(x));
-        cross(&mut combinations, &self.minibatch, |o, x| {
+        cross(&mut combinations, self.epochs.as_deref(), |o, x| {
+            o.epochs = Some(x);
+        });
+        cross(&mut combinations, self.minibatch.as_deref(), |o, x| {
             o.minibatch = Some(x);
         });
-        cross(&mut combinations, &self.learning_rate, |o, x| {
+        cross(&mut combinations, self.learning_rate.as_deref(), |o, x| {
             o.learning_rate = Some(x);
         });
-        cross(&mut combinations, &self.decay_every_epochs, |o, x| {
-            o.decay_every_epochs = Some(x);
+        cross(
+            &mut combinations,
+            self.decay_every_epochs.as_deref(),
+            |o, x| {
+                o.decay_every_epochs = Some(x);
+            },
+        );
+        cross(&mut combinations, self.l2.as_deref(), |o, x| o.l2 = Some(x));
+        cross(&mut combinations, self.width.as_deref(), |o, x| {
+            o.width = Some(x);
         });
-        cross(&mut combinations, &self.l2, |o, x| o.l2 = Some(x));
-        cross(&mut combinations, &self.width, |o, x| o.width = Some(x));
-        cross(&mut combinations, &self.filter, |o, x| o.filter = Some(x));
-        cross(&mut combinations, &self.input, |o, x| o.input = Some(x));
-        cross(&mut combinations, &self.loss, |o, x| o.loss = Some(x));
+        cross(&mut combinations, self.filter.as_deref(), |o, x| {
+            o.filter = Some(x);
+        });
+        cross(&mut combinations, self.input.as_deref(), |o, x| {
+            o.input = Some(x);
+        });
+        cross(&mut combinations, self.loss.as_deref(), |o, x| {
+            o.loss = Some(x);
+        });
         let mut plans = Vec::new();
         for &split in &self.splits {
             for combination in &combinations {
@@ -134,15 +176,13 @@ impl Block {
     }
 }
 
-/// Every combination with every value; as they are if there are no values.
+/// Every combination with every value; as they are if no values are given.
 fn cross<T: Copy>(
     combinations: &mut Vec<Overrides>,
-    values: &[T],
+    values: Option<&[T]>,
     set: impl Fn(&mut Overrides, T),
 ) {
-    if values.is_empty() {
-        return;
-    }
+    let Some(values) = values else { return };
     let crossed = combinations.iter().flat_map(|before| {
         values.iter().map(|&value| {
             let mut after = before.clone();
@@ -181,7 +221,7 @@ mod tests {
 
     #[test]
     fn the_papers_grid_has_the_papers_runs() {
-        let runs = read("paper").unwrap();
+        let runs = read(Path::new("paper")).unwrap();
         let count = |task, net| {
             let same = runs
                 .iter()
@@ -199,7 +239,7 @@ mod tests {
     #[test]
     fn no_two_runs_of_a_grid_share_a_folder() {
         for grid in ["small", "paper"] {
-            let runs = read(grid).unwrap();
+            let runs = read(Path::new(grid)).unwrap();
             let folders = runs.iter().map(|run| {
                 format!(
                     "{} {} {} {}",
@@ -235,8 +275,18 @@ mod tests {
             "minibatch = 5000 is more than",
         );
         check("runs = []\n", "the grid has no runs");
+        check(
+            &good.replace("[1]", "[]"),
+            "[[runs]] number 1: seeds is an empty list",
+        );
+        check(&format!("{good}l2 = []\n"), "l2 is an empty list");
+        let many = format!("{:?}", (1..=200).collect::<Vec<u64>>());
+        check(
+            &format!("{}epochs = {many}\n", good.replace("[1]", &many)),
+            "40000 trainings are more than the 10000 of a grid",
+        );
         assert_eq!(parse("my.toml", good).unwrap().len(), 1);
-        let error = read("no-such-grid").unwrap_err().to_string();
+        let error = read(Path::new("no-such-grid")).unwrap_err().to_string();
         assert!(error.contains("it is small, paper, or the path"), "{error}");
     }
 }

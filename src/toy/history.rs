@@ -1,24 +1,27 @@
-//! What was measured after each epoch: `epochs.csv`, and what follows from it.
+//! What was measured before the first epoch and after each: `epochs.csv`, and what follows from it.
 //!
 //! | column          | meaning                                                                     |
 //! |-----------------|-----------------------------------------------------------------------------|
-//! | `epoch`         | number of the epoch, from 1                                                 |
+//! | `epoch`         | number of the epoch, from 1; 0 is before the first update, see below        |
 //! | `updates`       | optimizer steps so far                                                      |
 //! | `seconds`       | wall seconds of training so far, the tests after each epoch included        |
 //! | `learning_rate` | of the epoch                                                                |
 //! | `train_loss`    | mean loss of the epoch's batches, without regularisation                    |
 //! | `train_metric`  | mean metric of the epoch's batches, before each one's update                |
 //! | `test_metric`   | metric of the whole test part at the epoch's end, in evaluation mode        |
+//!
+//! In the row of epoch 0, `train_loss` and `train_metric` are those of the whole training part, in evaluation mode.
 
 use std::fmt::Write as _;
 
+use rlrun_toys::json::number;
 use rlrun_toys::task::Task;
 use serde::{Deserialize, Serialize};
 
 /// One epoch. See the module for the columns.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct EpochRow {
-    /// Number, from 1.
+    /// Number, from 1; 0 is before the first update.
     pub(crate) epoch: u64,
     /// Updates so far.
     pub(crate) updates: u64,
@@ -27,10 +30,13 @@ pub(crate) struct EpochRow {
     /// Learning rate.
     pub(crate) learning_rate: f64,
     /// Loss on the batches.
+    #[serde(deserialize_with = "number")]
     pub(crate) train_loss: f64,
     /// Metric on the batches.
+    #[serde(deserialize_with = "number")]
     pub(crate) train_metric: f64,
     /// Metric on the test part.
+    #[serde(deserialize_with = "number")]
     pub(crate) test_metric: f64,
 }
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! settings   configs/toys.toml <- options           -> ToyPlan
+//! folders    the run folders of trainings
 //! session    one training with its run folder: epochs.csv, TensorBoard, checkpoints, pictures, summary.json
 //! check      the CoordConv side of every task and split, against thresholds
 //! grid       a grid file -> many plans
@@ -9,6 +10,7 @@
 //! ```
 
 mod check;
+mod folders;
 mod gallery;
 mod grid;
 mod history;
@@ -16,6 +18,7 @@ mod results;
 mod session;
 mod settings;
 mod sweep;
+mod test_examples;
 mod verdict;
 
 pub(crate) use check::{CheckRequest, check};

@@ -1,21 +1,22 @@
 //! The tables and pictures of a sweep.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use rlrun_toys::pictures::{
-    Curve, CurvesSpec, Net, RunPoint, ScatterSpec, XAxis, generalisation, learning_curves,
+    Curve, CurvesSpec, RunPoint, ScatterSpec, XAxis, generalisation, learning_curves,
 };
 use rlrun_toys::task::{NetKind, Task};
 
-use super::gallery::write_picture;
+use super::gallery::{folder_of_pictures, write_picture};
 use super::grid::GridRun;
+use super::history::EpochRow;
 use super::verdict::{Milestone, ToySummary};
 use crate::run::atomic::write_whole;
 
-/// Only trainings that end with this test metric or better are in the curves, as in the paper's Figs 4 and 6.
+/// Only trainings that end with this test metric or better are in the curves, as in the paper's Figs 4 and 6 (but see
+/// [`Results::good_runs`]).
 const CURVE_LEVEL: f64 = 0.8;
 
 /// What the finished trainings of a grid came to.
@@ -36,21 +37,18 @@ impl Results {
     /// Adds a finished training, with its table of epochs.
     ///
     /// # Errors
-    /// When the table cannot be read.
+    /// When the table cannot be read; the training is added without its curve then.
     pub(crate) fn add(&mut self, run: &GridRun, summary: ToySummary, epochs: &Path) -> Result<()> {
-        let mut reader = csv::Reader::from_path(epochs)
-            .with_context(|| format!("reading {}", epochs.display()))?;
-        let rows = reader.deserialize::<super::history::EpochRow>();
-        let curve = rows
-            .map(|row| row.map(|row| (row.epoch, row.seconds, row.test_metric)))
-            .collect::<Result<_, _>>()
-            .with_context(|| format!("reading {}", epochs.display()))?;
+        let (curve, outcome) = match read_curve(epochs) {
+            Ok(curve) => (curve, Ok(())),
+            Err(error) => (Vec::new(), Err(error)),
+        };
         self.runs.push(Finished {
             name: run.name.clone(),
             summary,
             curve,
         });
-        Ok(())
+        outcome.with_context(|| format!("reading {}", epochs.display()))
     }
 
     /// How many there are.
@@ -68,8 +66,7 @@ impl Results {
             write_whole(&path, text.as_bytes())
                 .with_context(|| format!("writing {}", path.display()))?;
         }
-        let pictures = dir.join("pictures");
-        fs::create_dir_all(&pictures).with_context(|| format!("making {}", pictures.display()))?;
+        let pictures = folder_of_pictures(dir)?;
         for (task, metric) in [(Task::Classification, "accuracy"), (Task::Rendering, "IOU")] {
             self.draw(task, metric, &pictures)?;
         }
@@ -131,7 +128,7 @@ impl Results {
         let of_task = || self.runs.iter().filter(|run| run.summary.plan.task == task);
         let points: Vec<RunPoint> = of_task()
             .map(|run| RunPoint {
-                net: net(run),
+                net: run.summary.plan.net,
                 split: run.summary.plan.split,
                 train: run.summary.train_metric,
                 test: run.summary.test_metric,
@@ -145,19 +142,14 @@ impl Results {
         })?;
         write_picture(&dir.join(format!("{task}-generalisation")), &scatter)?;
 
-        let good = of_task().filter(|run| run.summary.test_metric >= CURVE_LEVEL);
-        let curves: Vec<Curve> = good
-            .map(|run| Curve {
-                net: net(run),
-                points: run
-                    .curve
-                    .iter()
-                    .map(|&(_, seconds, metric)| (seconds, metric))
-                    .collect(),
-            })
+        let curves: Vec<Curve> = NetKind::ALL
+            .iter()
+            .flat_map(|&net| self.good_runs(task, net))
+            .map(Finished::drawn)
             .collect();
-        let title =
-            format!("Test {metric} over time, {task}, runs that end at {CURVE_LEVEL} or better");
+        let title = format!(
+            "Test {metric} over time, {task}: runs that end at {CURVE_LEVEL} or better, else a network's best"
+        );
         let spec = CurvesSpec {
             title: &title,
             metric,
@@ -166,13 +158,46 @@ impl Results {
         };
         write_picture(&dir.join(format!("{task}-time")), &learning_curves(&spec)?)
     }
+
+    /// The trainings of a network whose curves are drawn: those that end at [`CURVE_LEVEL`] or better. In a small grid a network
+    /// may have none; then the one that ends best, so that the networks can be compared at all.
+    fn good_runs(&self, task: Task, net: NetKind) -> Vec<&Finished> {
+        let is_of_net =
+            |run: &&Finished| run.summary.plan.task == task && run.summary.plan.net == net;
+        let metric = |run: &Finished| run.summary.test_metric;
+        let runs: Vec<&Finished> = self.runs.iter().filter(is_of_net).collect();
+        let good: Vec<&Finished> = runs
+            .iter()
+            .copied()
+            .filter(|run| metric(run) >= CURVE_LEVEL)
+            .collect();
+        if !good.is_empty() {
+            return good;
+        }
+        let measured = runs.into_iter().filter(|run| metric(run).is_finite());
+        let best = measured.max_by(|a, b| metric(a).total_cmp(&metric(b)));
+        best.into_iter().collect()
+    }
 }
 
-fn net(run: &Finished) -> Net {
-    match run.summary.plan.net {
-        NetKind::Conv => Net::Conv,
-        NetKind::CoordConv => Net::CoordConv,
+impl Finished {
+    fn drawn(&self) -> Curve {
+        let points = self.curve.iter();
+        Curve {
+            net: self.summary.plan.net,
+            points: points
+                .map(|&(_, seconds, metric)| (seconds, metric))
+                .collect(),
+        }
     }
+}
+
+/// Epoch, seconds and test metric of each row of an `epochs.csv`.
+fn read_curve(epochs: &Path) -> csv::Result<Vec<(u64, f64, f64)>> {
+    let mut reader = csv::Reader::from_path(epochs)?;
+    let rows = reader.deserialize::<EpochRow>();
+    rows.map(|row| row.map(|row| (row.epoch, row.seconds, row.test_metric)))
+        .collect()
 }
 
 fn optional(value: Option<impl ToString>) -> String {
@@ -190,4 +215,54 @@ fn moment(reached: Option<&Milestone>) -> String {
             )
         },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use rlrun_toys::not_so_clevr::Split;
+
+    use super::*;
+    use crate::toy::Overrides;
+
+    fn finished(net: NetKind, seed: u64, test_metric: f64) -> Finished {
+        let plan = Overrides::default().plan(Task::Classification, Split::Uniform, net, seed);
+        Finished {
+            name: format!("seed{seed}"),
+            summary: ToySummary {
+                plan: plan.unwrap(),
+                n_params: 1,
+                epochs: 1,
+                updates: 1,
+                seconds: 1.0,
+                threads: 1,
+                train_metric: 1.0,
+                test_metric,
+                to_level: None,
+                to_best: None,
+                weights_sha256: String::new(),
+            },
+            curve: vec![(0, 0.0, 0.0), (1, 1.0, test_metric)],
+        }
+    }
+
+    #[test]
+    fn a_network_without_a_good_run_shows_its_best_one() {
+        let results = Results {
+            runs: vec![
+                finished(NetKind::Conv, 1, 0.3),
+                finished(NetKind::Conv, 2, 0.7),
+                finished(NetKind::Conv, 3, f64::NAN),
+                finished(NetKind::CoordConv, 4, 0.5),
+                finished(NetKind::CoordConv, 5, 0.9),
+                finished(NetKind::CoordConv, 6, 0.8),
+            ],
+        };
+        let seeds = |task, net| {
+            let runs = results.good_runs(task, net).into_iter();
+            runs.map(|run| run.summary.plan.seed).collect::<Vec<_>>()
+        };
+        assert_eq!(seeds(Task::Classification, NetKind::Conv), [2]);
+        assert_eq!(seeds(Task::Classification, NetKind::CoordConv), [5, 6]);
+        assert!(seeds(Task::Rendering, NetKind::Conv).is_empty());
+    }
 }

@@ -1,7 +1,5 @@
 //! One training with its run folder.
 
-use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -10,17 +8,18 @@ use rlrun_toys::plan::ToyPlan;
 use rlrun_toys::training::{EpochStats, Training, TrainingProgress};
 use serde::{Deserialize, Serialize};
 
+use super::folders::{create_folder, open_folder, summary_of};
 use super::gallery;
 use super::history::{EpochRow, to_csv};
+use super::test_examples::{self, test_examples};
 use super::verdict::{ToySummary, milestones};
 use crate::cli;
-use crate::doctor;
 use crate::request::RequestError;
 use crate::run::atomic::write_whole;
 use crate::run::checkpoint::{Checkpoint, weights_sha256};
 use crate::run::checkpoint_store::{LoadError, load_newest, save};
 use crate::run::clock::RunClock;
-use crate::run::folder::{NewRun, RunFolder};
+use crate::run::folder::RunFolder;
 use crate::run::progress::Progress;
 use crate::run::scalars::Scalars;
 use crate::run::screen::{Screen, Verbosity};
@@ -80,12 +79,16 @@ pub(crate) fn run(request: &RunRequest) -> Result<()> {
     train_and_tell(folder, &request.plan, request.threads, request.quiet)
 }
 
-/// Goes on with the training in `dir` and prints the verdict.
+/// Goes on with the training in `dir` and prints the verdict; if it is done, it only prints it again.
 ///
 /// # Errors
 /// As [`run`].
 pub(crate) fn resume(dir: &Path, threads: usize, quiet: bool) -> Result<()> {
     let (folder, plan) = open_folder(dir)?;
+    if let Some(summary) = summary_of(dir, &plan) {
+        cli::print(&summary.verdict());
+        return Ok(());
+    }
     train_and_tell(folder, &plan, threads, quiet)
 }
 
@@ -113,52 +116,6 @@ fn train_and_tell(folder: RunFolder, plan: &ToyPlan, threads: usize, quiet: bool
         )),
     }
     Ok(())
-}
-
-/// The folder of a new training: `<runs_root>/<task>/<split>-<net>/<name or seed and time>`.
-///
-/// # Errors
-/// A [`RequestError`] if it cannot be made.
-pub(crate) fn create_folder(
-    plan: &ToyPlan,
-    runs_root: &Path,
-    name: Option<&str>,
-) -> Result<RunFolder> {
-    let libtorch = doctor::libtorch_version().unwrap_or_else(|| "unknown".to_owned());
-    let versions = BTreeMap::from([
-        ("libtorch".to_owned(), libtorch),
-        ("rlrun".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
-    ]);
-    let new = NewRun {
-        runs_root,
-        game: &plan.task.to_string(),
-        agent: &plan.split.to_string(),
-        torso: &plan.net.to_string(),
-        seed: plan.seed,
-        name,
-        plan_toml: &toml::to_string(plan).context("writing the plan as TOML")?,
-        versions: &versions,
-    };
-    RunFolder::create(&new).map_err(|error| RequestError::new(error.to_string()).into())
-}
-
-/// The folder of a training that was begun, and its plan.
-///
-/// # Errors
-/// A [`RequestError`] if it is none.
-pub(crate) fn open_folder(dir: &Path) -> Result<(RunFolder, ToyPlan)> {
-    let folder = RunFolder::open(dir).map_err(|error| RequestError::new(error.to_string()))?;
-    let path = dir.join("plan.toml");
-    let plan = fs::read_to_string(&path)
-        .map_err(|error| error.to_string())
-        .and_then(|text| toml::from_str(&text).map_err(|error| error.message().to_owned()))
-        .map_err(|reason| {
-            RequestError::new(format!(
-                "{} is no plan of a toy task: {reason}",
-                path.display()
-            ))
-        })?;
-    Ok((folder, plan))
 }
 
 /// Trains to the end, from the newest checkpoint of the folder if there is one. `None` if a stop was asked for.
@@ -189,6 +146,8 @@ struct Session<'a> {
     clock: RunClock,
     last_checkpoint: Instant,
     last_log: Instant,
+    /// The update whose predictions of single examples are in TensorBoard last.
+    shown_at: Option<u64>,
 }
 
 impl<'a> Session<'a> {
@@ -204,42 +163,64 @@ impl<'a> Session<'a> {
                 Some(loaded.checkpoint)
             }
             Err(LoadError::NoCheckpoint { .. }) => None,
-            Err(error) => return Err(RequestError::new(error.to_string()).into()),
-        };
-        let (mut history, mut seconds) = (Vec::new(), 0.0);
-        let scalars = if let Some(Checkpoint {
-            step,
-            meta,
-            tensors,
-        }) = saved
-        {
-            if meta.plan != *plan {
+            Err(error) => {
                 let dir = folder.path().display();
-                let message = format!("the checkpoint in {dir} is of another plan");
+                let message = format!("{error}\nmove {dir} away to begin this training anew");
                 return Err(RequestError::new(message).into());
             }
-            training.restore(tensors, meta.progress)?;
-            (history, seconds) = (meta.history, meta.seconds);
-            Scalars::resume(folder.path(), step)
-                .context("cutting the TensorBoard events back to the checkpoint")?
-        } else {
-            let mut scalars = Scalars::create(folder.path());
-            let plan = toml::to_string(plan).context("writing the plan as TOML")?;
-            scalars.add_text("plan", &format!("```toml\n{plan}```"), 0);
-            scalars
         };
+        let Some(saved) = saved else {
+            return Self::from_the_start(training, folder, conduct);
+        };
+        let (history, seconds) = restore(&mut training, saved, &folder)?;
         let updates = training.progress().updates;
-        Ok(Self {
-            progress: Progress::of_updates(training.total_updates(), updates, conduct.verbosity),
-            clock: RunClock::start(seconds),
+        let scalars = Scalars::resume(folder.path(), updates)
+            .context("cutting the TensorBoard events back to the checkpoint")?;
+        let mut session = Self::new(training, folder, conduct, scalars);
+        session.history = history;
+        session.shown_at = Some(updates);
+        session.clock = RunClock::start(seconds);
+        Ok(session)
+    }
+
+    /// Measures the network before it learns, and saves that: its time is not that of the training.
+    fn from_the_start(training: Training, folder: RunFolder, conduct: &'a Conduct) -> Result<Self> {
+        let mut scalars = Scalars::create(folder.path());
+        let plan = toml::to_string(training.plan()).context("writing the plan as TOML")?;
+        scalars.add_text("plan", &format!("```toml\n{plan}```"), 0);
+        let mut session = Self::new(training, folder, conduct, scalars);
+        let training = &session.training;
+        let (train, test) = (&training.parts().train, &training.parts().test);
+        let (train_loss, train_metric) = training.measure(train);
+        session.note(EpochRow {
+            epoch: 0,
+            updates: 0,
+            seconds: 0.0,
+            learning_rate: training.plan().settings.learning_rate_at(0),
+            train_loss,
+            train_metric,
+            test_metric: training.evaluate(test),
+        });
+        session.clock = RunClock::start(0.0);
+        session.save()?;
+        session.clock = RunClock::start(0.0);
+        Ok(session)
+    }
+
+    fn new(training: Training, folder: RunFolder, conduct: &'a Conduct, scalars: Scalars) -> Self {
+        let (total, updates) = (training.total_updates(), training.progress().updates);
+        Self {
+            progress: Progress::of_updates(total, updates, conduct.verbosity),
+            clock: RunClock::start(0.0),
             last_checkpoint: Instant::now(),
             last_log: Instant::now(),
+            history: Vec::new(),
+            shown_at: None,
             training,
             folder,
             conduct,
-            history,
             scalars,
-        })
+        }
     }
 
     fn train(&mut self) -> Result<Option<ToySummary>> {
@@ -260,7 +241,7 @@ impl<'a> Session<'a> {
             {
                 self.progress
                     .screen()
-                    .warn(&format!("{error:#}; training goes on"));
+                    .warn(&format!("{}; training goes on", cli::in_one_line(&error)));
             }
         }
         self.progress.finish();
@@ -279,7 +260,7 @@ impl<'a> Session<'a> {
 
     fn end_epoch(&mut self, stats: &EpochStats) {
         let test_metric = self.training.evaluate(&self.training.parts().test);
-        let row = EpochRow {
+        self.note(EpochRow {
             epoch: stats.epoch,
             updates: self.training.progress().updates,
             seconds: self.clock.seconds(),
@@ -287,7 +268,15 @@ impl<'a> Session<'a> {
             train_loss: stats.loss,
             train_metric: stats.metric,
             test_metric,
-        };
+        });
+        if self.last_log.elapsed() >= LOG_INTERVAL {
+            self.last_log = Instant::now();
+            self.scalars.flush(self.progress.screen());
+        }
+    }
+
+    /// Adds a row to the history and to TensorBoard.
+    fn note(&mut self, row: EpochRow) {
         self.history.push(row);
         let metric = self.training.plan().task.metric_name();
         for (tag, value) in [
@@ -299,15 +288,12 @@ impl<'a> Session<'a> {
         ] {
             self.scalars.add_scalar(&tag, value, row.updates);
         }
-        if self.last_log.elapsed() >= LOG_INTERVAL {
-            self.last_log = Instant::now();
-            self.scalars.flush(self.progress.screen());
-        }
     }
 
-    /// Saves what a resume needs, and the table of epochs.
+    /// Saves what a resume needs, and the table of epochs; TensorBoard gets the predictions of single examples.
     fn save(&mut self) -> Result<()> {
         self.last_checkpoint = Instant::now();
+        self.show_test_examples()?;
         self.scalars.flush(self.progress.screen());
         let progress = self.training.progress();
         let checkpoint = Checkpoint {
@@ -326,14 +312,39 @@ impl<'a> Session<'a> {
             .with_context(|| format!("writing {}", path.display()))
     }
 
-    /// Saves the result, then draws what can be seen of it.
+    fn show_test_examples(&mut self) -> Result<()> {
+        let step = self.training.progress().updates;
+        if self.shown_at != Some(step)
+            && let Some(picture) = test_examples(&self.training)?
+        {
+            self.shown_at = Some(step);
+            self.scalars
+                .add_png(test_examples::NAME, &picture.png, step);
+        }
+        Ok(())
+    }
+
+    /// What the training came to, saved; it is told also if it cannot be saved.
     fn finish(&mut self) -> Result<ToySummary> {
+        let summary = self.summary()?;
+        let saved = self.save_result(&summary);
+        saved.with_context(|| {
+            let verdict = summary.verdict();
+            self.progress.screen().warn(&format!("not saved: {verdict}"));
+            format!(
+                "the training reached its end, but the result is not saved; make room, then go on from its last \
+                 checkpoint with: rlrun toy resume {}",
+                self.folder.path().display()
+            )
+        })?;
+        Ok(summary)
+    }
+
+    fn summary(&self) -> Result<ToySummary> {
         let seconds = self.clock.seconds();
-        self.save()?;
         let training = &self.training;
-        let task = training.plan().task;
-        let [to_level, to_best] = milestones(&self.history, task);
-        let summary = ToySummary {
+        let [to_level, to_best] = milestones(&self.history, training.plan().task);
+        Ok(ToySummary {
             plan: training.plan().clone(),
             n_params: training.n_params(),
             epochs: self.history.last().map_or(0, |row| row.epoch),
@@ -345,10 +356,39 @@ impl<'a> Session<'a> {
             to_level,
             to_best,
             weights_sha256: weights_sha256(&training.weights())?,
-        };
-        gallery::hang(training, self.folder.path(), &mut self.scalars)?;
+        })
+    }
+
+    /// Saves the last checkpoint first, then draws what can be seen of it; the summary comes last and says that all is there.
+    fn save_result(&mut self, summary: &ToySummary) -> Result<()> {
+        self.save()?;
+        gallery::hang(&self.training, self.folder.path(), &mut self.scalars)?;
         self.scalars.flush(self.progress.screen());
-        self.folder.write_summary(&summary)?;
-        Ok(summary)
+        self.folder.write_summary(summary)?;
+        Ok(())
     }
 }
+
+/// Puts a checkpoint into a training; returns the history and the seconds until then.
+///
+/// # Errors
+/// If it is of another plan.
+fn restore(
+    training: &mut Training,
+    saved: Checkpoint<Meta>,
+    folder: &RunFolder,
+) -> Result<(Vec<EpochRow>, f64)> {
+    let Checkpoint { meta, tensors, .. } = saved;
+    if meta.plan != *training.plan() {
+        let dir = folder.path().display();
+        let message = format!(
+            "{dir}/plan.toml is not the plan that its checkpoint was made by; put that one back, or begin a new training"
+        );
+        return Err(RequestError::new(message).into());
+    }
+    training.restore(tensors, meta.progress)?;
+    Ok((meta.history, meta.seconds))
+}
+
+#[cfg(test)]
+mod tests;

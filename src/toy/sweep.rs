@@ -3,7 +3,7 @@
 //! ```text
 //! DIR/<task>/<split>-<net>/<settings>/   a run folder each; its summary.json says that it is done
 //! DIR/results.csv                        one row per finished training, in the order of the grid
-//! DIR/curves.csv                         the test metric after each epoch of each of them
+//! DIR/curves.csv                         the test metric before and after each epoch of each of them
 //! DIR/pictures/                          the paper's Figs 4 and 6
 //! ```
 //!
@@ -17,12 +17,14 @@ use std::thread;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
+use super::folders::{begin_or_go_on, folder_of, summary_of};
 use super::grid::{self, GridRun};
 use super::results::Results;
-use super::session::{Conduct, create_folder, open_folder, train};
+use super::session::{Conduct, train};
 use super::verdict::ToySummary;
 use crate::cli;
 use crate::request::RequestError;
+use crate::run::atomic::remove_stale_temporaries;
 use crate::run::lock::RunLock;
 use crate::run::screen::{Screen, Verbosity};
 use crate::run::stop::StopFlag;
@@ -31,7 +33,7 @@ use crate::run::stop::StopFlag;
 #[derive(Debug)]
 pub(crate) struct SweepRequest {
     /// Name or file of the grid.
-    pub(crate) grid: String,
+    pub(crate) grid: PathBuf,
     /// The sweep's folder.
     pub(crate) dir: PathBuf,
     /// Trainings at a time.
@@ -52,6 +54,7 @@ pub(crate) fn sweep(request: &SweepRequest) -> Result<()> {
     fs::create_dir_all(&request.dir).map_err(refused)?;
     let _lock =
         RunLock::acquire(&request.dir).map_err(|error| RequestError::new(error.to_string()))?;
+    remove_stale_temporaries(&request.dir).map_err(refused)?;
     let verbosity = if request.quiet {
         Verbosity::Quiet
     } else {
@@ -59,10 +62,8 @@ pub(crate) fn sweep(request: &SweepRequest) -> Result<()> {
     };
     let screen = Screen::new(verbosity);
     let stop = StopFlag::on_signals().context("taking over Ctrl-C")?;
-    let todo: Vec<&GridRun> = runs
-        .iter()
-        .filter(|run| done(&request.dir, run).is_none())
-        .collect();
+    let done = |run: &&GridRun| summary_of(&folder_of(&request.dir, run), &run.plan).is_some();
+    let todo: Vec<&GridRun> = runs.iter().filter(|run| !done(run)).collect();
     screen.say(&format!(
         "{} of {} trainings are done; the rest goes to {}",
         runs.len() - todo.len(),
@@ -76,10 +77,17 @@ pub(crate) fn sweep(request: &SweepRequest) -> Result<()> {
         stop: stop.clone(),
     };
     let failures = work_off(&todo, request, &conduct, &screen)?;
-    let n_done = write_results(&request.dir, &runs)?;
+    let written = write_results(&request.dir, &runs, &screen);
     if failures > 0 {
-        bail!("{failures} trainings failed (see above); given again, the sweep tries them again");
+        if let Err(error) = written {
+            screen.warn(&cli::in_one_line(&error));
+        }
+        bail!(
+            "{failures} of {} trainings failed (see above); given again, the sweep tries them again",
+            todo.len()
+        );
     }
+    let n_done = written?;
     let dir = request.dir.display();
     if stop.is_requested() {
         screen.warn(&format!(
@@ -102,18 +110,30 @@ fn work_off(
     screen: &Screen,
 ) -> Result<usize> {
     let (next, n_failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let n_ended = AtomicUsize::new(0);
+    let place = || {
+        format!(
+            "{}/{}",
+            n_ended.fetch_add(1, Ordering::Relaxed) + 1,
+            todo.len()
+        )
+    };
     let work = || {
         while let Some(run) = todo.get(next.fetch_add(1, Ordering::Relaxed)) {
             if conduct.stop.is_requested() {
                 return;
             }
             match train_one(run, &request.dir, conduct) {
-                Ok(Some(summary)) => screen.say(&summary.verdict()),
+                Ok(Some(summary)) => screen.say(&format!("{} {}", place(), summary.verdict())),
                 Ok(None) => return,
                 Err(error) => {
                     n_failed.fetch_add(1, Ordering::Relaxed);
                     let ToyName(name) = ToyName::of(run);
-                    screen.warn(&format!("{name} failed: {error:#}"));
+                    screen.warn(&format!(
+                        "{} {name} failed: {}",
+                        place(),
+                        cli::in_one_line(&error)
+                    ));
                 }
             }
         }
@@ -137,43 +157,21 @@ fn work_off(
 }
 
 fn train_one(run: &GridRun, dir: &Path, conduct: &Conduct) -> Result<Option<ToySummary>> {
-    let path = folder_of(dir, run);
-    let folder = if path.join("plan.toml").exists() {
-        let (folder, plan) = open_folder(&path)?;
-        if plan != run.plan {
-            bail!("{} is of another plan; move it away", path.display());
-        }
-        folder
-    } else {
-        if path.exists() {
-            // A kill between the making of the folder and its plan; nothing was trained.
-            fs::remove_dir_all(&path).with_context(|| format!("clearing {}", path.display()))?;
-        }
-        create_folder(&run.plan, dir, Some(&run.name))?
-    };
-    train(folder, &run.plan, conduct)
-}
-
-/// The summary of a run that is done.
-fn done(dir: &Path, run: &GridRun) -> Option<ToySummary> {
-    let text = fs::read_to_string(folder_of(dir, run).join("summary.json")).ok()?;
-    let summary: ToySummary = serde_json::from_str(&text).ok()?;
-    (summary.plan == run.plan).then_some(summary)
-}
-
-fn folder_of(dir: &Path, run: &GridRun) -> PathBuf {
-    let plan = &run.plan;
-    dir.join(plan.task.to_string())
-        .join(format!("{}-{}", plan.split, plan.net))
-        .join(&run.name)
+    train(begin_or_go_on(dir, run)?, &run.plan, conduct)
 }
 
 /// Writes the tables and pictures of all that is done; returns how many runs that is.
-fn write_results(dir: &Path, runs: &[GridRun]) -> Result<usize> {
+fn write_results(dir: &Path, runs: &[GridRun], screen: &Screen) -> Result<usize> {
     let mut results = Results::default();
     for run in runs {
-        if let Some(summary) = done(dir, run) {
-            results.add(run, summary, &folder_of(dir, run).join("epochs.csv"))?;
+        let folder = folder_of(dir, run);
+        if let Some(summary) = summary_of(&folder, &run.plan)
+            && let Err(error) = results.add(run, summary, &folder.join("epochs.csv"))
+        {
+            screen.warn(&format!(
+                "a curve is left out: {}",
+                cli::in_one_line(&error)
+            ));
         }
     }
     results.write(dir)?;

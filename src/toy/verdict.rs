@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rlrun_toys::json::number;
 use rlrun_toys::not_so_clevr::Split;
 use rlrun_toys::plan::ToyPlan;
 use rlrun_toys::task::{NetKind, Task};
@@ -27,8 +28,10 @@ pub(crate) struct ToySummary {
     /// Threads it ran on.
     pub(crate) threads: usize,
     /// Metric of the whole training part, in evaluation mode.
+    #[serde(deserialize_with = "number")]
     pub(crate) train_metric: f64,
     /// Metric of the whole test part, in evaluation mode.
+    #[serde(deserialize_with = "number")]
     pub(crate) test_metric: f64,
     /// The first epoch with a test metric of [`level`] or better.
     pub(crate) to_level: Option<Milestone>,
