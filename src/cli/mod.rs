@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-pub(crate) use output::{complain, print};
+pub(crate) use output::{complain, in_one_line, print};
 pub(crate) use toy_args::ToyArgs;
 pub(crate) use train_args::{PlanArgs, TrainAction, TrainArgs};
 

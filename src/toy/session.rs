@@ -163,7 +163,11 @@ impl<'a> Session<'a> {
                 Some(loaded.checkpoint)
             }
             Err(LoadError::NoCheckpoint { .. }) => None,
-            Err(error) => return Err(RequestError::new(error.to_string()).into()),
+            Err(error) => {
+                let dir = folder.path().display();
+                let message = format!("{error}\nmove {dir} away to begin this training anew");
+                return Err(RequestError::new(message).into());
+            }
         };
         let Some(saved) = saved else {
             return Self::from_the_start(training, folder, conduct);
@@ -237,7 +241,7 @@ impl<'a> Session<'a> {
             {
                 self.progress
                     .screen()
-                    .warn(&format!("{error:#}; training goes on"));
+                    .warn(&format!("{}; training goes on", cli::in_one_line(&error)));
             }
         }
         self.progress.finish();

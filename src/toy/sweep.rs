@@ -80,9 +80,12 @@ pub(crate) fn sweep(request: &SweepRequest) -> Result<()> {
     let written = write_results(&request.dir, &runs, &screen);
     if failures > 0 {
         if let Err(error) = written {
-            screen.warn(&format!("{error:#}"));
+            screen.warn(&cli::in_one_line(&error));
         }
-        bail!("{failures} trainings failed (see above); given again, the sweep tries them again");
+        bail!(
+            "{failures} of {} trainings failed (see above); given again, the sweep tries them again",
+            todo.len()
+        );
     }
     let n_done = written?;
     let dir = request.dir.display();
@@ -126,7 +129,11 @@ fn work_off(
                 Err(error) => {
                     n_failed.fetch_add(1, Ordering::Relaxed);
                     let ToyName(name) = ToyName::of(run);
-                    screen.warn(&format!("{} {name} failed: {error:#}", place()));
+                    screen.warn(&format!(
+                        "{} {name} failed: {}",
+                        place(),
+                        cli::in_one_line(&error)
+                    ));
                 }
             }
         }
@@ -161,7 +168,10 @@ fn write_results(dir: &Path, runs: &[GridRun], screen: &Screen) -> Result<usize>
         if let Some(summary) = summary_of(&folder, &run.plan)
             && let Err(error) = results.add(run, summary, &folder.join("epochs.csv"))
         {
-            screen.warn(&format!("a curve is left out: {error:#}"));
+            screen.warn(&format!(
+                "a curve is left out: {}",
+                cli::in_one_line(&error)
+            ));
         }
     }
     results.write(dir)?;

@@ -1,11 +1,12 @@
 //! `rlrun toy`: wrong requests first, then short trainings, and sweeps that do nothing twice.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
-use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant, SystemTime};
 
-use crate::program::Workplace;
+use crate::program::{Ended, Workplace};
 
 /// A grid of three trainings of an epoch each, seconds in all.
 const GRID: &str = "[[runs]]\ntask = \"regression\"\nnet = \"coordconv\"\nsplits = [\"uniform\"]\nseeds = [1, 2, 3]\nepochs = [1]\n";
@@ -42,6 +43,11 @@ fn wrong_words_are_refused_and_nothing_is_written() {
         (
             "toy classification --learning-rate nan",
             "learning_rate must be more than 0",
+        ),
+        ("toy classification --l2 -1", "l2 must be 0 or more, not -1"),
+        (
+            "toy classification --width -3",
+            "width must be 1 to 8, not -3",
         ),
         (
             "toy rendering --net conv --filter 1",
@@ -104,6 +110,8 @@ fn each_task_trains_and_leaves_a_whole_folder() {
             .path();
         let epochs = read(&dir.join("epochs.csv"));
         assert_eq!(epochs.lines().count(), 3, "{epochs}");
+        let has_test_examples = dir.join("pictures/test_examples.png").is_file();
+        assert_eq!(has_test_examples, task != "regression");
         for file in [
             "plan.toml",
             "summary.json",
@@ -159,14 +167,6 @@ fn a_sweep_does_nothing_twice() {
 
 #[test]
 fn a_killed_sweep_goes_on_to_the_same_weights() {
-    let weights = |place: &Workplace| {
-        let results = read(&place.path().join("sweep/results.csv"));
-        let last = results
-            .lines()
-            .skip(1)
-            .map(|row| row.rsplit(',').next().unwrap().to_owned());
-        last.collect::<Vec<_>>()
-    };
     let grid = GRID.replace("[1]\n", "[4]\n");
     let (whole, killed) = (Workplace::new(), Workplace::new());
     for place in [&whole, &killed] {
@@ -200,4 +200,178 @@ fn a_killed_sweep_goes_on_to_the_same_weights() {
         ended.stderr
     );
     assert_eq!(weights(&killed), weights(&whole));
+}
+
+/// The last column of a sweep's table: the SHA-256 of each training's weights, in the order of the grid.
+fn weights(place: &Workplace) -> Vec<String> {
+    let results = read(&place.path().join("sweep/results.csv"));
+    let rows = results.lines().skip(1);
+    rows.filter_map(|row| row.rsplit(',').next())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The summaries of a sweep's trainings of regression, with the time each was written.
+fn summaries(place: &Workplace) -> BTreeMap<PathBuf, SystemTime> {
+    let mut found = BTreeMap::new();
+    let variants = fs::read_dir(place.path().join("sweep/regression"));
+    for variant in variants.into_iter().flatten().flatten() {
+        for run in fs::read_dir(variant.path()).into_iter().flatten().flatten() {
+            let path = run.path().join("summary.json");
+            if let Ok(written) = fs::metadata(&path).and_then(|file| file.modified()) {
+                found.insert(path, written);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn a_sweep_that_is_stopped_again_and_again_does_nothing_twice() {
+    let grid = GRID
+        .replace("[\"uniform\"]", "[\"uniform\", \"quadrant\"]")
+        .replace("[1]\n", "[4]\n");
+    let (whole, stopped) = (Workplace::new(), Workplace::new());
+    for place in [&whole, &stopped] {
+        place.write("grid.toml", &grid);
+    }
+    let words = "toy sweep --grid grid.toml --dir sweep --workers 3";
+    assert_eq!(whole.rlrun(words).status, Some(0));
+
+    let mut done = summaries(&stopped);
+    for (n_done, signal) in [(1, "-KILL"), (2, "-INT"), (4, "-KILL"), (5, "-INT")] {
+        let mut child = stopped.command(words);
+        let child = child.stderr(Stdio::null()).stdout(Stdio::null());
+        let mut child = child.spawn().unwrap();
+        while summaries(&stopped).len() < n_done && child.try_wait().unwrap().is_none() {
+            std::hint::spin_loop();
+        }
+        let pid = child.id().to_string();
+        let _ = Command::new("kill").args([signal, &pid]).status();
+        child.wait().unwrap();
+        let now = summaries(&stopped);
+        for (path, written) in &done {
+            assert_eq!(now.get(path), Some(written), "{} again", path.display());
+        }
+        done = now;
+    }
+    let ended = stopped.rlrun(words);
+    assert_eq!(ended.status, Some(0), "{}", ended.stderr);
+    assert_eq!(weights(&stopped), weights(&whole));
+    let now = summaries(&stopped);
+    assert!(done.iter().all(|(path, written)| now[path] == *written));
+}
+
+/// Runs the program with a limit on the size of each file, which stands in for a full disk.
+fn rlrun_on_a_full_disk(place: &Workplace, words: &str) -> Ended {
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 64; exec {} {words}",
+        env!("CARGO_BIN_EXE_rlrun")
+    );
+    let mut command = Command::new("bash");
+    command.args(["-c", &script]).current_dir(place.path());
+    Ended::from(command.output().expect("bash starts"))
+}
+
+#[test]
+fn a_full_disk_ends_a_training_with_its_verdict_and_it_goes_on_when_there_is_room() {
+    let place = Workplace::new();
+    let ended = rlrun_on_a_full_disk(&place, "toy regression --epochs 1 --quiet");
+    assert_eq!(ended.status, Some(1), "{}", ended.stderr);
+    assert!(ended.stdout.is_empty(), "{}", ended.stdout);
+    let line = |start: &str| {
+        let found = ended.stderr.lines().find(|line| line.starts_with(start));
+        found
+            .unwrap_or_else(|| panic!("{}", ended.stderr))
+            .to_owned()
+    };
+    let verdict = line("warning: not saved: regression uniform coordconv");
+    let error = line("error: the training reached its end, but the result is not saved");
+    assert_eq!(error.matches("File too large").count(), 1, "{error}");
+    let (_, resume) = error.split_once("with: rlrun ").unwrap();
+    let ended = place.rlrun(&format!("{} --quiet", resume.split(": ").next().unwrap()));
+    assert_eq!(ended.status, Some(0), "{}", ended.stderr);
+    let metrics = |verdict: &str| verdict.split(" | ").next().unwrap().to_owned();
+    let before = metrics(verdict.trim_start_matches("warning: not saved: "));
+    assert_eq!(metrics(&ended.stdout), before);
+}
+
+#[test]
+fn a_sweep_goes_on_after_a_full_disk() {
+    let place = Workplace::new();
+    place.write("grid.toml", GRID);
+    let words = "toy sweep --grid grid.toml --dir sweep";
+    let full = rlrun_on_a_full_disk(&place, words);
+    assert_eq!(full.status, Some(1), "{}", full.stderr);
+    assert!(
+        full.stderr.contains("3 of 3 trainings failed"),
+        "{}",
+        full.stderr
+    );
+    let ended = place.rlrun(words);
+    assert_eq!(ended.status, Some(0), "{}", ended.stderr);
+    assert_eq!(weights(&place).len(), 3);
+}
+
+#[test]
+fn what_is_missing_in_a_sweep_is_made_again_or_told_and_nothing_of_value_is_removed() {
+    let place = Workplace::new();
+    place.write("grid.toml", &GRID.replace("[1, 2, 3]", "[1]"));
+    let words = "toy sweep --grid grid.toml --dir sweep";
+    let check = |status: i32, message: &str| {
+        let ended = place.rlrun(words);
+        assert_eq!(ended.status, Some(status), "{}", ended.stderr);
+        assert!(ended.stderr.contains(message), "{}", ended.stderr);
+    };
+    check(0, "0 of 1 trainings are done");
+    let first = weights(&place);
+    let summary = summaries(&place).into_keys().next().unwrap();
+    let dir = summary.parent().unwrap();
+
+    fs::remove_file(dir.join("plan.toml")).unwrap();
+    fs::remove_file(&summary).unwrap();
+    check(0, "0 of 1 trainings are done");
+    assert!(dir.join("plan.toml").is_file());
+    assert_eq!(weights(&place), first);
+
+    fs::remove_file(dir.join("epochs.csv")).unwrap();
+    check(0, "a curve is left out");
+
+    fs::remove_file(&summary).unwrap();
+    fs::remove_dir_all(dir.join("checkpoints")).unwrap();
+    check(
+        1,
+        "has no checkpoint to go on from, but pictures; move it away",
+    );
+    assert!(dir.join("pictures/predictions.png").is_file());
+
+    fs::remove_dir_all(dir.join("pictures")).unwrap();
+    check(0, "1/1 regression uniform coordconv seed 1");
+    assert_eq!(weights(&place), first);
+}
+
+#[test]
+fn an_edited_plan_is_refused_and_a_finished_training_only_tells_its_verdict() {
+    let place = Workplace::new();
+    let ended = place.rlrun("toy regression --epochs 1 --quiet --runs r");
+    let verdict = ended.stdout;
+    let variant = place.path().join("r/regression/uniform-coordconv");
+    let dir = fs::read_dir(variant)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    let words = format!("toy resume {} --quiet", dir.display());
+    assert_eq!(place.rlrun(&words).stdout, verdict);
+    let plan = read(&dir.join("plan.toml"));
+    fs::write(
+        dir.join("plan.toml"),
+        plan.replace("epochs = 1", "epochs = 2"),
+    )
+    .unwrap();
+    let ended = place.rlrun(&words);
+    assert_eq!(ended.status, Some(2), "{}", ended.stderr);
+    let message = "is not the plan that its checkpoint was made by";
+    assert!(ended.stderr.contains(message), "{}", ended.stderr);
 }
