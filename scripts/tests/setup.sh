@@ -53,8 +53,9 @@ build)
     case $target in /*) ;; *) target=$PWD/$target ;; esac
     mkdir -p "$target/release"
     printf '%s\n' '#!/bin/sh' 'echo "in $PWD: $*"' '[ "${1-}" != wait ] || { trap "exit 7" TERM; while :; do sleep 0.1; done; }' \
-        'exit ${RLRUN_EXIT-0}' >"$target/release/rlrun"
-    chmod +x "$target/release/rlrun"
+        'exit ${RLRUN_EXIT-0}' >"$target/release/rlrun.$$"
+    chmod +x "$target/release/rlrun.$$"
+    mv "$target/release/rlrun.$$" "$target/release/rlrun" # as cargo does: whoever runs the old one is not disturbed
     echo '{"reason":"compiler-artifact","target":{"kind":["lib"],"name":"other"},"executable":null}'
     echo '{"reason":"compiler-artifact","target":{"kind":["bin"],"crate_types":["bin"],"name":"rlrun"},"executable":"'"$target"'/release/rlrun","fresh":false}' ;;
 esac
