@@ -29,6 +29,7 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rlrun_agents::replay::{Region, Replay, ReplayShape};
 
@@ -194,13 +195,21 @@ impl ReplayFile {
     }
 }
 
-/// Takes the lock on a file; it falls when the file is closed.
+/// How often the lock is tried before the file counts as another process's, and for how long in between.
+const N_TRIES: u32 = 40;
+const BETWEEN_TRIES: Duration = Duration::from_millis(25);
+
+/// Takes the lock on a file; it falls when the file is closed. A process that is just being started by this one holds what
+/// was open here for a moment longer, and so does one that is just being killed.
 fn hold(path: &Path, file: &File) -> Result<(), ReplayFileError> {
-    match file.try_lock() {
-        Ok(()) => Ok(()),
-        Err(TryLockError::WouldBlock) => Err(ReplayFileError::Held { path: path.into() }),
-        Err(TryLockError::Error(source)) => Err(at("lock", path)(source)),
+    for _ in 0..N_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) => std::thread::park_timeout(BETWEEN_TRIES),
+            Err(TryLockError::Error(source)) => return Err(at("lock", path)(source)),
+        }
     }
+    Err(ReplayFileError::Held { path: path.into() })
 }
 
 /// Where in the file some bytes of the region begin.
