@@ -11,7 +11,7 @@
 //! | [`station`] | someone who works on orders, with a thread or without |
 //! | [`games`] | full games and their raw scores |
 //! | [`metrics`] | the scalars in TensorBoard |
-//! | [`creation`] | the folder of a new run |
+//! | [`entry`] | how a run is entered: a new folder, or one to go on in |
 //! | [`session`] | a run with its folder: logs, checkpoints, stop |
 //! | [`restore`] | what a resumed run goes on from |
 //! | [`summary`] | what a run came to |
@@ -19,8 +19,8 @@
 mod a2c;
 mod actors;
 mod collect;
-mod creation;
 mod dqn;
+mod entry;
 mod evaluation;
 mod games;
 mod metrics;
@@ -33,6 +33,6 @@ mod station;
 mod summary;
 mod training;
 
-pub(crate) use session::run;
+pub(crate) use entry::run;
 pub(crate) use setup::{Start, with_training};
 pub(crate) use training::Training;

@@ -7,17 +7,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use rlrun_envs::EnvSpec;
 
-use super::creation::create_folder;
 use super::evaluation::Evaluator;
 use super::games::FinishedGame;
 use super::metrics::Row;
 use super::restore::{Restored, identity};
-use super::setup::{Start, with_training};
 use super::summary::Summary;
 use super::training::Training;
 use crate::cli;
 use crate::config::grouped;
-use crate::plan::{FolderRequest, Plan, Threading, TrainRequest};
+use crate::plan::{Plan, Threading};
 use crate::run::checkpoint::{Checkpoint, weights_sha256};
 use crate::run::checkpoint_meta::CheckpointMeta;
 use crate::run::checkpoint_store::{save, save_best};
@@ -27,50 +25,11 @@ use crate::run::episodes::{EpisodeLog, EpisodeRow};
 use crate::run::folder::RunFolder;
 use crate::run::progress::Progress;
 use crate::run::scalars::Scalars;
-use crate::run::screen::{Screen, Verbosity};
+use crate::run::screen::Verbosity;
 use crate::run::stop::StopFlag;
 
 /// Between two attempts to save before its time.
 const RETRY_INTERVAL: Duration = Duration::from_secs(10);
-
-/// Trains as `request` asks.
-///
-/// # Errors
-/// A [`RequestError`](crate::request::RequestError) before anything is written, or what ended the run; a checkpoint is saved first.
-pub(crate) fn run(request: &TrainRequest) -> Result<()> {
-    let plan = &request.plan;
-    let stop = StopFlag::on_signals().context("taking over Ctrl-C")?;
-    let verbosity = if request.quiet {
-        Verbosity::Quiet
-    } else {
-        Verbosity::Normal
-    };
-    let restored = match &request.folder {
-        FolderRequest::Create { .. } => None,
-        FolderRequest::Open { dir } => Some(Restored::load(dir, plan, &Screen::new(verbosity))?),
-    };
-    let start = restored
-        .as_ref()
-        .map_or_else(Start::default, Restored::start);
-    with_training(plan, &start, request.threading, |training, spec| {
-        if stop.is_requested() {
-            Screen::new(verbosity).warn("stopped before the first frame; nothing was written");
-            return Ok(());
-        }
-        let spec = *spec;
-        let session = match (restored, &request.folder) {
-            (Some(restored), _) => Session::resume(plan, spec, restored, stop, verbosity)?,
-            (None, FolderRequest::Create { runs_root, name }) => {
-                let folder = create_folder(plan, runs_root, name.as_deref())?;
-                Session::create(plan, spec, folder, stop, verbosity)
-            }
-            (None, FolderRequest::Open { .. }) => {
-                unreachable!("an opened folder is restored above")
-            }
-        };
-        session.run(training, request.threading)
-    })
-}
 
 /// Why the training loop was left, when nothing failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +41,7 @@ enum Ending {
 }
 
 /// A run under way.
-struct Session<'a> {
+pub(super) struct Session<'a> {
     plan: &'a Plan,
     spec: EnvSpec,
     folder: RunFolder,
@@ -104,7 +63,8 @@ struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    fn create(
+    /// A new run in `folder`.
+    pub(super) fn create(
         plan: &'a Plan,
         spec: EnvSpec,
         folder: RunFolder,
@@ -137,9 +97,11 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// A run that goes on from what was restored.
+    ///
     /// # Errors
     /// When the logs cannot be cut back to the checkpoint.
-    fn resume(
+    pub(super) fn resume(
         plan: &'a Plan,
         spec: EnvSpec,
         restored: Restored,
@@ -181,7 +143,7 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// What ended the training before its time; a checkpoint is saved first.
-    fn run(mut self, training: &mut dyn Training, threading: Threading) -> Result<()> {
+    pub(super) fn run(mut self, training: &mut dyn Training, threading: Threading) -> Result<()> {
         if let Err(error) = training.settle(self.folder.path(), self.progress.screen()) {
             if self.saved_step.is_none() {
                 // Nothing has begun.

@@ -1,0 +1,83 @@
+//! How a run is entered: a new folder, or one to go on in.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use rlrun_envs::python;
+
+use super::restore::Restored;
+use super::session::Session;
+use super::setup::{Start, with_training};
+use crate::doctor;
+use crate::plan::{FolderRequest, Plan, TrainRequest};
+use crate::request::RequestError;
+use crate::run::folder::{NewRun, RunFolder};
+use crate::run::screen::{Screen, Verbosity};
+use crate::run::stop::StopFlag;
+
+/// Trains as `request` asks.
+///
+/// # Errors
+/// A [`RequestError`] before anything is written, or what ended the run; a checkpoint is saved first.
+pub(crate) fn run(request: &TrainRequest) -> Result<()> {
+    let plan = &request.plan;
+    let stop = StopFlag::on_signals().context("taking over Ctrl-C")?;
+    let verbosity = if request.quiet {
+        Verbosity::Quiet
+    } else {
+        Verbosity::Normal
+    };
+    let restored = match &request.folder {
+        FolderRequest::Create { .. } => None,
+        FolderRequest::Open { dir } => Some(Restored::load(dir, plan, &Screen::new(verbosity))?),
+    };
+    let start = restored
+        .as_ref()
+        .map_or_else(Start::default, Restored::start);
+    with_training(plan, &start, request.threading, |training, spec| {
+        if stop.is_requested() {
+            Screen::new(verbosity).warn("stopped before the first frame; nothing was written");
+            return Ok(());
+        }
+        let spec = *spec;
+        let session = match (restored, &request.folder) {
+            (Some(restored), _) => Session::resume(plan, spec, restored, stop, verbosity)?,
+            (None, FolderRequest::Create { runs_root, name }) => {
+                let folder = create_folder(plan, runs_root, name.as_deref())?;
+                Session::create(plan, spec, folder, stop, verbosity)
+            }
+            (None, FolderRequest::Open { .. }) => {
+                unreachable!("an opened folder is restored above")
+            }
+        };
+        session.run(training, request.threading)
+    })
+}
+
+/// Makes the run folder of `plan` under `runs_root`, with the plan and all versions in it.
+///
+/// # Errors
+/// A [`RequestError`] if it cannot be made, or the versions cannot be had.
+fn create_folder(plan: &Plan, runs_root: &Path, name: Option<&str>) -> Result<RunFolder> {
+    let found = python::versions()?;
+    let libtorch = doctor::libtorch_version().unwrap_or_else(|| "unknown".to_owned());
+    let versions = BTreeMap::from([
+        ("libtorch".to_owned(), libtorch),
+        ("rlrun".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+        ("python".to_owned(), found.python),
+        ("ale-py".to_owned(), found.ale_py),
+        ("numpy".to_owned(), found.numpy),
+    ]);
+    let run = NewRun {
+        runs_root,
+        game: &plan.game,
+        agent: &plan.agent.kind().to_string(),
+        torso: &plan.torso.kind.to_string(),
+        seed: plan.seed,
+        name,
+        plan_toml: &plan.to_toml(),
+        versions: &versions,
+    };
+    RunFolder::create(&run).map_err(|error| RequestError::new(error.to_string()).into())
+}
