@@ -26,7 +26,7 @@ const FAILED: u8 = 1;
 const REFUSED: u8 = 2;
 
 fn main() -> ExitCode {
-    process::keep_freed_memory();
+    process::set_up();
     let command = match cli::parse(std::env::args_os()) {
         Ok(command) => command,
         Err(error) => {
