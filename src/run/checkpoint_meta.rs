@@ -20,11 +20,24 @@ pub(crate) struct CheckpointMeta {
     pub(crate) updates: u64,
     /// Games so far, and the last 100 of them.
     pub(crate) episode_stats: EpisodeStats,
+    /// The best evaluation so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) best_evaluation: Option<BestEvaluation>,
     /// Wall seconds of training so far.
     pub(crate) wall_seconds: f64,
     /// What vouches for the replay memory, of an agent that has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) replay: Option<Voucher>,
+}
+
+/// The evaluation with the best mean; of equal ones, the first.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BestEvaluation {
+    /// Step of the training whose parameters played.
+    pub(crate) step: u64,
+    /// Mean raw score of its games.
+    pub(crate) mean_score: f64,
 }
 
 /// What must be equal for a run to go on from a checkpoint: game, agent, torso and the like, as named strings.

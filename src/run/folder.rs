@@ -180,6 +180,11 @@ impl RunFolder {
         self.dir.join("episodes.csv")
     }
 
+    /// The table of games played in evaluations.
+    pub(crate) fn evaluations_csv(&self) -> PathBuf {
+        self.dir.join("evaluations.csv")
+    }
+
     /// Begins a run again that goes on, perhaps further than planned: its plan is written anew, and it is not finished.
     ///
     /// # Errors

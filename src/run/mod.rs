@@ -6,6 +6,7 @@
 //!   versions.json                the versions of all that took part
 //!   lock                         held by the process that writes here; its pid stands inside
 //!   episodes.csv                 one row per finished game
+//!   evaluations.csv              one row per game of an evaluation
 //!   events.out.tfevents.*        the scalars, for TensorBoard; one file per start of the run
 //!   checkpoints/step-*.safetensors   the last K, newest valid one wins
 //!   checkpoints/best.safetensors     the first one saved after the best mean score so far
@@ -25,13 +26,14 @@ pub(crate) mod checkpoint_meta;
 pub(crate) mod checkpoint_store;
 pub(crate) mod clock;
 pub(crate) mod episode_stats;
-pub(crate) mod episodes;
 pub(crate) mod event_records;
 pub(crate) mod folder;
 pub(crate) mod lock;
 pub(crate) mod progress;
 pub(crate) mod rate;
 pub(crate) mod replay_file;
+pub(crate) mod rows;
 pub(crate) mod scalars;
 pub(crate) mod screen;
 pub(crate) mod stop;
+pub(crate) mod table;

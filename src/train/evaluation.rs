@@ -7,7 +7,7 @@
 //! | `eval/min_reward`, `eval/max_reward` | the least and the greatest |
 //! | `eval/mean_ep_length` | their mean length, agent steps |
 //!
-//! They stand at the step whose parameters played. Every environment plays one game, so that short games do not count more
+//! They stand at the step whose parameters played, and every game in `evaluations.csv`. Every environment plays one game, so that short games do not count more
 //! than long ones. DQN acts with `dqn.eval_epsilon`, A2C draws from its policy. What is played depends on (seed, step) alone,
 //! and the training on none of it. If an evaluation takes longer than the interval, the next one is left out.
 
@@ -24,7 +24,7 @@ use super::setup::env_config;
 use super::station::{Place, Station};
 use super::training::Training;
 use crate::plan::{Plan, Threading};
-use crate::run::scalars::Scalars;
+use crate::run::episode_stats::GameResult;
 
 /// Plays games beside the training.
 pub(crate) struct Evaluator<'scope> {
@@ -44,15 +44,17 @@ struct Order {
 
 /// What came of it.
 #[derive(Debug, PartialEq)]
-struct Evaluation {
-    step: u64,
-    games: Vec<Game>,
+pub(crate) struct Evaluation {
+    /// Step of the training whose parameters played.
+    pub(crate) step: u64,
+    /// The games, at least one.
+    pub(crate) games: Vec<GameResult>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+/// A game that goes on until it is over.
+#[derive(Clone, Copy, Debug)]
 struct Game {
-    score: f64,
-    length_steps: f64,
+    result: GameResult,
     is_over: bool,
 }
 
@@ -93,40 +95,39 @@ impl<'scope> Evaluator<'scope> {
         })
     }
 
-    /// Begins an evaluation if one is due, and writes down what an earlier one came to.
+    /// Begins an evaluation if one is due, and hands out what an earlier one came to.
     ///
     /// # Errors
     /// If the games could not be played.
-    pub(crate) fn look_in(&mut self, training: &dyn Training, scalars: &mut Scalars) -> Result<()> {
+    pub(crate) fn look_in(&mut self, training: &dyn Training) -> Result<Option<Evaluation>> {
+        let mut done = None;
         if self.is_busy
             && let Some(outcome) = self.station.try_result()
         {
             self.is_busy = false;
-            write(outcome?, scalars);
+            done = outcome?;
         }
         let step = training.step();
-        if step < self.next {
-            return Ok(());
+        if step >= self.next {
+            self.next = (step / self.interval_steps + 1) * self.interval_steps;
+            if !self.is_busy {
+                let behaviour = training.evaluated()?;
+                self.station.order(Order { step, behaviour });
+                self.is_busy = true;
+            }
         }
-        self.next = (step / self.interval_steps + 1) * self.interval_steps;
-        if !self.is_busy {
-            let behaviour = training.evaluated()?;
-            self.station.order(Order { step, behaviour });
-            self.is_busy = true;
-        }
-        Ok(())
+        Ok(done)
     }
 
     /// Waits for the evaluation that is going on.
     ///
     /// # Errors
     /// As [`Self::look_in`].
-    pub(crate) fn finish(&mut self, scalars: &mut Scalars) -> Result<()> {
-        if self.is_busy {
-            self.is_busy = false;
-            write(self.station.result()?, scalars);
+    pub(crate) fn finish(&mut self) -> Result<Option<Evaluation>> {
+        if !std::mem::take(&mut self.is_busy) {
+            return Ok(None);
         }
-        Ok(())
+        self.station.result()
     }
 }
 
@@ -157,7 +158,7 @@ fn play(
     let mut batch = StepBatch::new(env.spec());
     env.reset(&seeds, &mut batch)?;
     let mut actions = vec![0; n_games];
-    let mut games = vec![Game::default(); n_games];
+    let mut games = vec![Game::new(); n_games];
     for t in 0.. {
         if games.iter().all(|game| game.is_over) {
             break;
@@ -173,38 +174,60 @@ fn play(
             game.step(reward, game_over);
         }
     }
+    let games = games.into_iter().map(|game| game.result).collect();
     Ok(Some(Evaluation { step, games }))
 }
 
 impl Game {
+    fn new() -> Self {
+        let result = GameResult {
+            score: 0.0,
+            length_steps: 0,
+        };
+        Self {
+            result,
+            is_over: false,
+        }
+    }
+
     fn step(&mut self, reward: f32, game_over: bool) {
         if self.is_over {
             return;
         }
-        self.score += f64::from(reward);
-        self.length_steps += 1.0;
+        self.result.score += f64::from(reward);
+        self.result.length_steps += 1;
         self.is_over = game_over;
     }
 }
 
-fn write(evaluation: Option<Evaluation>, scalars: &mut Scalars) {
-    let Some(Evaluation { step, games }) = evaluation else {
-        return;
-    };
-    #[expect(clippy::cast_precision_loss, reason = "there are few games")]
-    let n = games.len() as f64;
-    let scores = || games.iter().map(|game| game.score);
-    let length: f64 = games.iter().map(|game| game.length_steps).sum();
-    let values = [
-        ("eval/mean_reward", scores().sum::<f64>() / n),
-        ("eval/min_reward", scores().fold(f64::INFINITY, f64::min)),
-        (
-            "eval/max_reward",
-            scores().fold(f64::NEG_INFINITY, f64::max),
-        ),
-        ("eval/mean_ep_length", length / n),
-    ];
-    for (tag, value) in values {
-        scalars.add_scalar(tag, value, step);
+impl Evaluation {
+    /// Mean raw score of the games.
+    pub(crate) fn mean_score(&self) -> f64 {
+        mean(self.games.iter().map(|game| game.score))
     }
+
+    /// The scalars with their tags.
+    pub(crate) fn named(&self) -> [(&'static str, f64); 4] {
+        let scores = || self.games.iter().map(|game| game.score);
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a game is far shorter than 2^52 steps"
+        )]
+        let lengths = self.games.iter().map(|game| game.length_steps as f64);
+        [
+            ("eval/mean_reward", self.mean_score()),
+            ("eval/min_reward", scores().fold(f64::INFINITY, f64::min)),
+            (
+                "eval/max_reward",
+                scores().fold(f64::NEG_INFINITY, f64::max),
+            ),
+            ("eval/mean_ep_length", mean(lengths)),
+        ]
+    }
+}
+
+fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "there are few games")]
+    let n = values.len() as f64;
+    values.sum::<f64>() / n
 }

@@ -10,6 +10,7 @@
 //! | [`evaluation`] | games played beside the training |
 //! | [`station`] | someone who works on orders, with a thread or without |
 //! | [`games`] | full games and their raw scores |
+//! | [`logs`] | tables and scalars that grow while a run goes on |
 //! | [`metrics`] | the scalars in TensorBoard |
 //! | [`entry`] | how a run is entered: a new folder, or one to go on in |
 //! | [`session`] | a run with its folder: logs, checkpoints, stop |
@@ -23,6 +24,7 @@ mod dqn;
 mod entry;
 mod evaluation;
 mod games;
+mod logs;
 mod metrics;
 #[cfg(test)]
 mod probes;

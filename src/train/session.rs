@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use rlrun_envs::EnvSpec;
 
-use super::evaluation::Evaluator;
+use super::evaluation::{Evaluation, Evaluator};
 use super::games::FinishedGame;
+use super::logs::Logs;
 use super::metrics::Row;
 use super::restore::{Restored, identity};
 use super::summary::Summary;
@@ -17,14 +18,12 @@ use crate::cli;
 use crate::config::grouped;
 use crate::plan::{Plan, Threading};
 use crate::run::checkpoint::{Checkpoint, weights_sha256};
-use crate::run::checkpoint_meta::CheckpointMeta;
+use crate::run::checkpoint_meta::{BestEvaluation, CheckpointMeta};
 use crate::run::checkpoint_store::{save, save_best};
 use crate::run::clock::RunClock;
 use crate::run::episode_stats::{BestMean, EpisodeStats, GameResult};
-use crate::run::episodes::{EpisodeLog, EpisodeRow};
 use crate::run::folder::RunFolder;
 use crate::run::progress::Progress;
-use crate::run::scalars::Scalars;
 use crate::run::screen::Verbosity;
 use crate::run::stop::StopFlag;
 
@@ -46,8 +45,8 @@ pub(super) struct Session<'a> {
     spec: EnvSpec,
     folder: RunFolder,
     stats: EpisodeStats,
-    episodes: EpisodeLog,
-    scalars: Scalars,
+    best_evaluation: Option<BestEvaluation>,
+    logs: Logs,
     progress: Progress,
     clock: RunClock,
     stop: StopFlag,
@@ -71,16 +70,14 @@ impl<'a> Session<'a> {
         stop: StopFlag,
         verbosity: Verbosity,
     ) -> Self {
-        let mut scalars = Scalars::create(folder.path());
-        scalars.add_text("plan", &format!("```toml\n{}```", plan.to_toml()), 0);
         let progress = Progress::new(plan.total_steps, 0, verbosity);
         progress
             .screen()
             .say(&format!("run folder {}", folder.path().display()));
         Self {
             stats: EpisodeStats::default(),
-            episodes: EpisodeLog::create(folder.episodes_csv()),
-            scalars,
+            best_evaluation: None,
+            logs: Logs::create(&folder, plan),
             progress,
             clock: RunClock::start(0.0),
             stop,
@@ -120,9 +117,8 @@ impl<'a> Session<'a> {
         ));
         Ok(Self {
             stats: meta.episode_stats,
-            episodes: EpisodeLog::resume(folder.episodes_csv(), meta.steps)?,
-            scalars: Scalars::resume(folder.path(), meta.steps)
-                .context("cutting the TensorBoard events back to the checkpoint")?,
+            best_evaluation: meta.best_evaluation,
+            logs: Logs::resume(&folder, meta.steps)?,
             progress,
             clock: RunClock::start(meta.wall_seconds),
             stop,
@@ -179,7 +175,7 @@ impl<'a> Session<'a> {
             self.count_games(&games);
             let step = training.step();
             self.progress.update(step, self.stats.mean_score());
-            evaluator.look_in(training, &mut self.scalars)?;
+            self.count_evaluation(evaluator.look_in(training)?);
             if step >= self.next_row {
                 self.write_row(training);
             }
@@ -189,7 +185,7 @@ impl<'a> Session<'a> {
                 self.save_or_warn(training);
             }
         }
-        evaluator.finish(&mut self.scalars)?;
+        self.count_evaluation(evaluator.finish()?);
         Ok(Ending::Finished)
     }
 
@@ -205,24 +201,21 @@ impl<'a> Session<'a> {
                 length_steps: game.length_steps,
             });
             self.best_is_due |= best == BestMean::Raised;
-            self.episodes.push(&EpisodeRow {
-                episode: self.stats.n_games(),
-                step: game.step,
-                env: game.env,
-                score: game.score,
-                length_steps: game.length_steps,
-                length_frames: game.length_steps * u64::from(self.spec.frame_skip),
-                wall_seconds: self.clock.seconds(),
-            });
-            self.scalars
-                .add_scalar("charts/episodic_return", game.score, game.step);
-            #[expect(
-                clippy::cast_precision_loss,
-                reason = "a game is far shorter than 2^52 steps"
-            )]
-            let length = game.length_steps as f64;
-            self.scalars
-                .add_scalar("charts/episodic_length", length, game.step);
+            let (n_games, frame_skip) = (self.stats.n_games(), self.spec.frame_skip);
+            self.logs
+                .add_game(game, n_games, frame_skip, self.clock.seconds());
+        }
+    }
+
+    fn count_evaluation(&mut self, evaluation: Option<Evaluation>) {
+        let Some(evaluation) = evaluation else { return };
+        self.logs.add_evaluation(&evaluation);
+        let (step, mean_score) = (evaluation.step, evaluation.mean_score());
+        if self
+            .best_evaluation
+            .is_none_or(|best| mean_score > best.mean_score)
+        {
+            self.best_evaluation = Some(BestEvaluation { step, mean_score });
         }
     }
 
@@ -238,15 +231,14 @@ impl<'a> Session<'a> {
             steps_per_s: self.progress.steps_per_second(),
             frame_skip: self.spec.frame_skip,
         }
-        .write(&mut self.scalars);
+        .write(&mut self.logs.scalars);
         self.flush();
         self.last_row = step;
         self.next_row = step + self.plan.run.log_interval_steps;
     }
 
     fn flush(&mut self) {
-        self.scalars.flush(self.progress.screen());
-        self.episodes.flush(self.progress.screen());
+        self.logs.flush(self.progress.screen());
     }
 
     /// Saves a checkpoint. A failure is a warning: the older ones are still there, and the next attempt may succeed.
@@ -273,6 +265,7 @@ impl<'a> Session<'a> {
                 steps: training.step(),
                 updates: training.updates(),
                 episode_stats: self.stats.clone(),
+                best_evaluation: self.best_evaluation,
                 wall_seconds: self.clock.seconds(),
                 replay: state.replay,
             },
@@ -355,6 +348,7 @@ impl<'a> Session<'a> {
             games: self.stats.n_games(),
             mean_score_last_100: self.stats.mean_score(),
             best_mean_score: self.stats.best_mean_score(),
+            best_evaluation: self.best_evaluation,
             wall_seconds: self.clock.seconds(),
             weights_sha256: weights_sha256(&training.weights())?,
         })

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::config::grouped;
+use crate::run::checkpoint_meta::BestEvaluation;
 use crate::run::progress::human_time;
 
 /// What stands in `summary.json`.
@@ -31,6 +32,8 @@ pub(crate) struct Summary<'a> {
     pub(crate) mean_score_last_100: Option<f64>,
     /// The best mean of 100 games in a row.
     pub(crate) best_mean_score: Option<f64>,
+    /// The evaluation beside the training with the best mean.
+    pub(crate) best_evaluation: Option<BestEvaluation>,
     /// Wall seconds of training, all processes of the run together.
     pub(crate) wall_seconds: f64,
     /// Of the network's parameters, in order.
@@ -44,7 +47,7 @@ impl Summary<'_> {
             |value: Option<f64>| value.map_or("none".to_owned(), |mean| format!("{mean:.1}"));
         format!(
             "finished {} {}-{} seed {}: {} steps in {} ({steps_per_second:.0} steps/s)\n\
-             games {}, mean score of the last 100 {}, best mean of 100 {}\n\
+             games {}, mean score of the last 100 {}, best mean of 100 {}{}\n\
              weights sha256 {}\n\
              run folder {}",
             self.game,
@@ -56,6 +59,11 @@ impl Summary<'_> {
             grouped(self.games),
             mean(self.mean_score_last_100),
             mean(self.best_mean_score),
+            self.best_evaluation.map_or(String::new(), |best| format!(
+                ", best evaluation {:.1} at step {}",
+                best.mean_score,
+                grouped(best.step)
+            )),
             self.weights_sha256,
             folder.display(),
         )

@@ -7,12 +7,17 @@ use crate::program::{Ended, Workplace};
 /// A mean of 475 over 100 games is what Gymnasium calls `CartPole-v1` solved (`reward_threshold`).
 const SOLVED: f64 = 475.0;
 
+/// Numbers in a column of a run's table, by the column's index.
+fn column(here: &Workplace, run: &str, table: &str, idx: usize) -> Vec<f64> {
+    let path = here.path().join("runs").join(run).join(table);
+    let rows = std::fs::read_to_string(path).expect("a table");
+    let number = |row: &str| row.split(',').nth(idx)?.parse().ok();
+    rows.lines().skip(1).filter_map(number).collect()
+}
+
 /// Scores of all games, in the order in which they ended.
 fn scores(here: &Workplace, run: &str) -> Vec<f64> {
-    let path = here.path().join("runs").join(run).join("episodes.csv");
-    let rows = std::fs::read_to_string(path).expect("a table");
-    let score = |row: &str| row.split(',').nth(3)?.parse().ok();
-    rows.lines().skip(1).filter_map(score).collect()
+    column(here, run, "episodes.csv", 3)
 }
 
 fn mean(scores: &[f64]) -> f64 {
@@ -63,6 +68,36 @@ fn a2c_solves_cart_pole_in_a_minute_with_each_of_three_seeds() {
         assert!(best >= SOLVED, "seed {seed}: best mean of 100 games {best}");
         assert!(seconds < 60.0, "seed {seed} took {seconds} s");
         println!("seed {seed}: best mean {best}, {seconds:.1} s of processor time");
+    }
+}
+
+/// The greedy policy as the evaluations beside the training play it, 100 games each.
+#[test]
+#[cfg_attr(
+    not(feature = "classic"),
+    ignore = "built without gym-rs: install libsdl2-gfx-dev, then scripts/test builds it in"
+)]
+fn dqn_solves_cart_pole_in_a_minute_with_each_of_three_seeds() {
+    let here = Workplace::new();
+    for seed in [1, 2, 3] {
+        let words = format!("--game CartPole --agent dqn --seed {seed} --name {seed} --quiet");
+        let seconds = processor_seconds(&here, &words);
+        let run = format!("CartPole/dqn-mlp/{seed}");
+        let steps = column(&here, &run, "evaluations.csv", 1);
+        let scores = column(&here, &run, "evaluations.csv", 2);
+        assert!(scores.iter().all(|score| (1.0..=500.0).contains(score)));
+        assert!(
+            steps
+                .chunks(100)
+                .all(|rows| rows[0] == rows[rows.len() - 1])
+        );
+        let means: Vec<f64> = scores.chunks_exact(100).map(mean).collect();
+        // It is not solved by not learning.
+        assert!(means.len() > 10 && means[0] < 400.0, "{means:?}");
+        let best = means.iter().copied().fold(0.0, f64::max);
+        assert!(best >= SOLVED, "seed {seed}: means of 100 games {means:?}");
+        assert!(seconds < 60.0, "seed {seed} took {seconds} s");
+        println!("seed {seed}: means {means:?}, {seconds:.1} s of processor time");
     }
 }
 

@@ -1,53 +1,36 @@
-//! `episodes.csv`: one row per finished game.
+//! Tables that grow while a run goes on: CSV files with one row per finished game, say.
 //!
-//! | column          | meaning                                                             |
-//! |-----------------|---------------------------------------------------------------------|
-//! | `episode`       | number of the game in this run, from 1                              |
-//! | `step`          | agent steps of the whole run when the game ended                    |
-//! | `env`           | index of its environment, from 0                                    |
-//! | `score`         | raw score of the full game, never clipped                           |
-//! | `length_steps`  | its length in agent steps                                           |
-//! | `length_frames` | its length in emulator frames                                       |
-//! | `wall_seconds`  | wall seconds of training when it ended, all processes of the run    |
+//! The second column of every table is `step`, the agent steps of the whole run at which the row belongs: by it a run that
+//! goes on from a checkpoint knows which rows are to come anew.
 
 use std::fs;
 use std::io;
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 use super::append::AppendLog;
 use super::atomic::write_whole;
 use super::screen::Screen;
 
-const HEADER: &str = "episode,step,env,score,length_steps,length_frames,wall_seconds\n";
+/// A row of a table.
+pub(crate) trait Row {
+    /// The names of the columns, as the first line of the file.
+    const HEADER: &'static str;
 
-/// A finished game. See the module for the columns.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct EpisodeRow {
-    /// Number of the game, from 1.
-    pub(crate) episode: u64,
-    /// Agent steps of the run when it ended.
-    pub(crate) step: u64,
-    /// Index of its environment.
-    pub(crate) env: usize,
-    /// Raw score.
-    pub(crate) score: f64,
-    /// Length in agent steps.
-    pub(crate) length_steps: u64,
-    /// Length in emulator frames.
-    pub(crate) length_frames: u64,
-    /// Wall seconds of training when it ended.
-    pub(crate) wall_seconds: f64,
+    /// The row as a line, with its end.
+    fn line(&self) -> String;
 }
 
-/// The table of finished games, as a log that never ends a run.
+/// A table, as a log that never ends a run.
 #[derive(Debug)]
-pub(crate) struct EpisodeLog {
+pub(crate) struct Table<R> {
     log: AppendLog,
+    rows: PhantomData<R>,
 }
 
 /// Why an existing table cannot be gone on with.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum EpisodesError {
+pub(crate) enum TableError {
     /// It cannot be read or rewritten.
     #[error("cannot cut {path} back to the checkpoint: {source}")]
     Io {
@@ -57,47 +40,38 @@ pub(crate) enum EpisodesError {
         source: io::Error,
     },
     /// Someone else's table; cutting it would lose it.
-    #[error("{path} begins with {found:?}, expected {:?}; move it away to resume", HEADER.trim_end())]
+    #[error("{path} begins with {found:?}, expected {expected:?}; move it away to resume")]
     OtherHeader {
         /// The table.
         path: PathBuf,
         /// Its first line.
         found: String,
+        /// What that should be.
+        expected: &'static str,
     },
 }
 
-impl EpisodeLog {
+impl<R: Row> Table<R> {
     /// The table of a new run.
     pub(crate) fn create(path: PathBuf) -> Self {
         Self {
-            log: AppendLog::new(path, HEADER.as_bytes().to_vec()),
+            log: AppendLog::new(path, R::HEADER.as_bytes().to_vec()),
+            rows: PhantomData,
         }
     }
 
-    /// The table of a run that goes on from `step`. Rows of games that ended later are cut off: those are played anew.
+    /// The table of a run that goes on from `step`. Rows of later steps are cut off: what they tell of happens anew.
     ///
     /// # Errors
     /// When the rows cannot be cut off; the table is untouched then.
-    pub(crate) fn resume(path: PathBuf, step: u64) -> Result<Self, EpisodesError> {
-        cut_after(&path, step)?;
+    pub(crate) fn resume(path: PathBuf, step: u64) -> Result<Self, TableError> {
+        cut_after(&path, R::HEADER, step)?;
         Ok(Self::create(path))
     }
 
     /// Adds a row, which is written at the next flush.
-    pub(crate) fn push(&mut self, row: &EpisodeRow) {
-        let EpisodeRow {
-            episode,
-            step,
-            env,
-            score,
-            length_steps,
-            length_frames,
-            wall_seconds,
-        } = row;
-        let line = format!(
-            "{episode},{step},{env},{score},{length_steps},{length_frames},{wall_seconds:.3}\n"
-        );
-        self.log.push(line.as_bytes());
+    pub(crate) fn push(&mut self, row: &R) {
+        self.log.push(row.line().as_bytes());
     }
 
     /// Writes the rows that wait; to be called at every log interval, so that a kill costs no more than that.
@@ -107,8 +81,8 @@ impl EpisodeLog {
 }
 
 /// Keeps the rows up to and including `step`, and drops a last line that a kill cut off.
-fn cut_after(path: &Path, step: u64) -> Result<(), EpisodesError> {
-    let io_error = |source| EpisodesError::Io {
+fn cut_after(path: &Path, header: &'static str, step: u64) -> Result<(), TableError> {
+    let io_error = |source| TableError::Io {
         path: path.to_owned(),
         source,
     };
@@ -119,18 +93,19 @@ fn cut_after(path: &Path, step: u64) -> Result<(), EpisodesError> {
     };
     let text = String::from_utf8_lossy(&bytes);
     let mut lines = text.split_inclusive('\n');
-    let header = lines.next().unwrap_or_default();
+    let first = lines.next().unwrap_or_default();
     // The header, too, may have been cut off by a kill.
-    if !HEADER.starts_with(header) {
-        return Err(EpisodesError::OtherHeader {
+    if !header.starts_with(first) {
+        return Err(TableError::OtherHeader {
             path: path.to_owned(),
-            found: header.trim_end().to_owned(),
+            found: first.trim_end().to_owned(),
+            expected: header.trim_end(),
         });
     }
     let rows =
         lines.filter(|line| line.ends_with('\n') && step_of(line).is_some_and(|row| row <= step));
-    let kept: String = if header == HEADER {
-        [header].into_iter().chain(rows).collect()
+    let kept: String = if first == header {
+        [first].into_iter().chain(rows).collect()
     } else {
         String::new()
     };
@@ -147,6 +122,7 @@ fn step_of(line: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::rows::EpisodeRow;
 
     fn row(episode: u64, step: u64) -> EpisodeRow {
         EpisodeRow {
@@ -161,7 +137,7 @@ mod tests {
     }
 
     fn write_rows(path: &Path, steps: &[u64]) {
-        let mut log = EpisodeLog::create(path.to_owned());
+        let mut log = Table::<EpisodeRow>::create(path.to_owned());
         for (index, &step) in steps.iter().enumerate() {
             log.push(&row(index as u64 + 1, step));
         }
@@ -183,7 +159,7 @@ mod tests {
         write_rows(&path, &[1_600]);
         assert_eq!(
             fs::read_to_string(&path).unwrap(),
-            format!("{HEADER}1,1600,3,210,600,2397,1.235\n")
+            format!("{}1,1600,3,210,600,2397,1.235\n", EpisodeRow::HEADER)
         );
     }
 
@@ -192,7 +168,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("episodes.csv");
         write_rows(&path, &[100, 200, 200, 300, 400]);
-        let mut log = EpisodeLog::resume(path.clone(), 200).unwrap();
+        let mut log = Table::<EpisodeRow>::resume(path.clone(), 200).unwrap();
         assert_eq!(steps_in(&path), [100, 200, 200]);
         log.push(&row(4, 250));
         log.flush(&Screen::quiet());
@@ -207,7 +183,7 @@ mod tests {
         let whole = fs::read(&path).unwrap();
         for length in 0..=whole.len() {
             fs::write(&path, &whole[..length]).unwrap();
-            let mut log = EpisodeLog::resume(path.clone(), 1_000).unwrap();
+            let mut log = Table::<EpisodeRow>::resume(path.clone(), 1_000).unwrap();
             let text = str::from_utf8(&whole[..length]).unwrap();
             let n_rows = text.matches('\n').count().saturating_sub(1);
             log.push(&row(9, 900));
@@ -222,7 +198,7 @@ mod tests {
     fn a_run_without_a_table_yet_resumes_with_a_new_one() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("episodes.csv");
-        let mut log = EpisodeLog::resume(path.clone(), 500).unwrap();
+        let mut log = Table::<EpisodeRow>::resume(path.clone(), 500).unwrap();
         log.push(&row(1, 600));
         log.flush(&Screen::quiet());
         assert_eq!(steps_in(&path), [600]);
@@ -233,7 +209,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("episodes.csv");
         fs::write(&path, "r,l,t\n1,2,3\n").unwrap();
-        let error = EpisodeLog::resume(path.clone(), 0).unwrap_err().to_string();
+        let error = Table::<EpisodeRow>::resume(path.clone(), 0)
+            .unwrap_err()
+            .to_string();
         assert!(
             error.contains("\"r,l,t\"") && error.contains("episode,step"),
             "{error}"

@@ -1,0 +1,97 @@
+//! What a run writes down while it goes on: the tables of its games, and the scalars for TensorBoard.
+
+use anyhow::{Context, Result};
+
+use super::evaluation::Evaluation;
+use super::games::FinishedGame;
+use crate::plan::Plan;
+use crate::run::folder::RunFolder;
+use crate::run::rows::{EpisodeRow, EvaluationRow};
+use crate::run::scalars::Scalars;
+use crate::run::screen::Screen;
+use crate::run::table::Table;
+
+/// The logs of a run. None of them ever ends it.
+pub(super) struct Logs {
+    /// For TensorBoard.
+    pub(super) scalars: Scalars,
+    episodes: Table<EpisodeRow>,
+    evaluations: Table<EvaluationRow>,
+}
+
+impl Logs {
+    /// Those of a new run.
+    pub(super) fn create(folder: &RunFolder, plan: &Plan) -> Self {
+        let mut scalars = Scalars::create(folder.path());
+        scalars.add_text("plan", &format!("```toml\n{}```", plan.to_toml()), 0);
+        Self {
+            scalars,
+            episodes: Table::create(folder.episodes_csv()),
+            evaluations: Table::create(folder.evaluations_csv()),
+        }
+    }
+
+    /// Those of a run that goes on from `step`: what they say of later steps is cut off.
+    ///
+    /// # Errors
+    /// If it cannot be cut off.
+    pub(super) fn resume(folder: &RunFolder, step: u64) -> Result<Self> {
+        Ok(Self {
+            scalars: Scalars::resume(folder.path(), step)
+                .context("cutting the TensorBoard events back to the checkpoint")?,
+            episodes: Table::resume(folder.episodes_csv(), step)?,
+            evaluations: Table::resume(folder.evaluations_csv(), step)?,
+        })
+    }
+
+    /// A game of the training; `episode` is its number.
+    pub(super) fn add_game(
+        &mut self,
+        game: &FinishedGame,
+        episode: u64,
+        frame_skip: u32,
+        wall_seconds: f64,
+    ) {
+        self.episodes.push(&EpisodeRow {
+            episode,
+            step: game.step,
+            env: game.env,
+            score: game.score,
+            length_steps: game.length_steps,
+            length_frames: game.length_steps * u64::from(frame_skip),
+            wall_seconds,
+        });
+        self.scalars
+            .add_scalar("charts/episodic_return", game.score, game.step);
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a game is far shorter than 2^52 steps"
+        )]
+        let length = game.length_steps as f64;
+        self.scalars
+            .add_scalar("charts/episodic_length", length, game.step);
+    }
+
+    /// The games of an evaluation.
+    pub(super) fn add_evaluation(&mut self, evaluation: &Evaluation) {
+        let step = evaluation.step;
+        for (game, result) in (1..).zip(&evaluation.games) {
+            self.evaluations.push(&EvaluationRow {
+                game,
+                step,
+                score: result.score,
+                length_steps: result.length_steps,
+            });
+        }
+        for (tag, value) in evaluation.named() {
+            self.scalars.add_scalar(tag, value, step);
+        }
+    }
+
+    /// Writes what waits.
+    pub(super) fn flush(&mut self, screen: &Screen) {
+        self.scalars.flush(screen);
+        self.episodes.flush(screen);
+        self.evaluations.flush(screen);
+    }
+}
