@@ -120,7 +120,7 @@ impl StepBatch {
     }
 }
 
-/// Environments that are stepped together. The order of calls is `reset (send recv)*`; it is checked.
+/// Environments that are stepped together. The order of calls is `reset (send recv | reset_some)*`; it is checked.
 pub trait BatchEnv: Send {
     /// Sizes of the batch.
     fn spec(&self) -> &EnvSpec;
@@ -131,6 +131,18 @@ pub trait BatchEnv: Send {
     /// # Errors
     /// The number of seeds or the sizes of `out` do not fit, a seed is above `i32::MAX`, or the emulator failed.
     fn reset(&mut self, seeds: &[u32], out: &mut StepBatch) -> Result<(), EnvError>;
+
+    /// Starts a new game in some environments between two steps, in `env_idxs[k]` with `seeds[k]`, and writes their rows of
+    /// `obs` and `lives`. Nothing else changes, neither in `out` nor in the other environments.
+    ///
+    /// # Errors
+    /// As [`Self::reset`], and the call is out of turn or there is no such environment; if the emulator failed, reset.
+    fn reset_some(
+        &mut self,
+        env_idxs: &[usize],
+        seeds: &[u32],
+        out: &mut StepBatch,
+    ) -> Result<(), EnvError>;
 
     /// Starts a step and returns at once. Every action is checked before anything is sent.
     ///

@@ -36,6 +36,16 @@ pub enum EnvError {
         linked: String,
     },
 
+    /// A recording was played again, and something else came of it.
+    #[error(
+        "environment {env_idx} does not come back to where it was: the recorded actions led elsewhere; with another \
+         version of ale-py than the one that recorded them this can happen"
+    )]
+    OtherPast {
+        /// The environment, counted in its batch.
+        env_idx: usize,
+    },
+
     /// The interpreter did not start.
     #[error("Python of {} did not start ({cause}): run `scripts/bootstrap`", .venv.display())]
     PythonStart {

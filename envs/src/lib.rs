@@ -10,6 +10,7 @@ mod error;
 mod probe;
 mod protocol;
 pub mod python;
+mod recorded;
 mod seed;
 mod turn;
 mod world;
@@ -20,6 +21,7 @@ pub use classic::{CLASSICS_MEND, ClassicGame, HAS_CLASSICS};
 pub use error::EnvError;
 pub use probe::ProbeWorld;
 pub use protocol::{Protocol, ProtocolName, UnknownProtocol};
+pub use recorded::{GameSoFar, RecordedBatch, Recording, Recordings, SeedRule};
 pub use seed::env_seed;
 pub use world::{UnknownGame, World};
 

@@ -1,11 +1,11 @@
-//! The order of calls on a batch, and the checks of `send`.
+//! The order of calls on a batch, and the checks of what it is sent.
 //!
 //! ALE's vector interface blocks for ever when it is sent an action that the game does not have, or asked for a step
 //! that nobody sent. Both are refused here, before anything reaches it.
 
 use crate::{EnvError, EnvSpec};
 
-/// Where a batch stands in `reset (send recv)*`.
+/// Where a batch stands in `reset (send recv | reset_some)*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Turn {
     /// Neither `send` nor `recv` may come.
@@ -44,6 +44,26 @@ impl Turn {
         }
     }
 
+    /// Checks a call of `reset_some`; changes nothing.
+    pub(crate) fn check_reset_some(
+        self,
+        env_idxs: &[usize],
+        seeds: &[u32],
+        spec: &EnvSpec,
+    ) -> Result<(), EnvError> {
+        if self != Self::Ready {
+            return Err(out_of_turn("reset_some", "it may come between two steps"));
+        }
+        if let Some(env_idx) = env_idxs.iter().find(|&&env_idx| env_idx >= spec.n_envs) {
+            return Err(EnvError::OutOfRange {
+                what: "index of an environment",
+                expected: format!("below {}", spec.n_envs),
+                got: env_idx.to_string(),
+            });
+        }
+        check_seeds_of(env_idxs.len(), seeds)
+    }
+
     /// Checks a call of `recv`; changes nothing.
     pub(crate) fn check_recv(self) -> Result<(), EnvError> {
         match self {
@@ -56,10 +76,14 @@ impl Turn {
 
 /// Checks the seeds of a `reset`: one per environment, each within ALE's signed 32 bits.
 pub(crate) fn check_seeds(seeds: &[u32], spec: &EnvSpec) -> Result<(), EnvError> {
-    if seeds.len() != spec.n_envs {
+    check_seeds_of(spec.n_envs, seeds)
+}
+
+fn check_seeds_of(n_envs: usize, seeds: &[u32]) -> Result<(), EnvError> {
+    if seeds.len() != n_envs {
         return Err(EnvError::WrongLength {
             what: "seeds",
-            expected: spec.n_envs,
+            expected: n_envs,
             got: seeds.len(),
         });
     }

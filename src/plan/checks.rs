@@ -94,6 +94,7 @@ fn check_ranges(config: &Config, ranges: &Ranges<'_>) -> Check {
         (config.total_steps, "total_steps"),
         (config.env.n_envs as u64, "env.n_envs"),
         (config.env.n_groups as u64, "env.n_groups"),
+        (config.env.reseed_steps as u64, "env.reseed_steps"),
         (
             run.checkpoint_interval_seconds,
             "run.checkpoint_interval_seconds",

@@ -70,6 +70,8 @@ pub(crate) struct EnvPlan {
     pub(crate) n_groups: usize,
     /// Emulator threads of each group.
     pub(crate) env_threads: usize,
+    /// Steps of an environment after which the end of its game is followed by a reset with a new seed.
+    pub(crate) reseed_steps: usize,
 }
 
 /// The `[learner]` table.

@@ -75,8 +75,10 @@ pub(crate) enum Rejection {
 /// Why a checkpoint could not be put into bytes: a mistake of ours, not of the disk.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EncodeError {
-    /// Only `f32` and `i64` are stored.
-    #[error("tensor {name:?} is of kind {kind:?}; a checkpoint holds Float and Int64")]
+    /// Only `f32`, `f64`, `i64` and `u8` are stored.
+    #[error(
+        "tensor {name:?} is of kind {kind:?}; a checkpoint holds Float, Double, Int64 and Uint8"
+    )]
     Kind {
         /// The tensor's name.
         name: String,
@@ -209,7 +211,9 @@ impl<'a> StoredTensor<'a> {
         let kind = tensor.f_kind()?;
         let dtype = match kind {
             Kind::Float => Dtype::F32,
+            Kind::Double => Dtype::F64,
             Kind::Int64 => Dtype::I64,
+            Kind::Uint8 => Dtype::U8,
             _ => {
                 return Err(EncodeError::Kind {
                     name: name.to_owned(),
@@ -241,7 +245,9 @@ impl<'a> StoredTensor<'a> {
 fn to_tensor(view: &TensorView<'_>) -> Result<Tensor, Rejection> {
     let kind = match view.dtype() {
         Dtype::F32 => Kind::Float,
+        Dtype::F64 => Kind::Double,
         Dtype::I64 => Kind::Int64,
+        Dtype::U8 => Kind::Uint8,
         dtype => {
             return Err(Rejection::Foreign(format!(
                 "it holds a tensor of type {dtype:?}"

@@ -20,6 +20,8 @@ pub(crate) struct CheckpointMeta {
     pub(crate) updates: u64,
     /// Games so far, and the last 100 of them.
     pub(crate) episode_stats: EpisodeStats,
+    /// Steps at the last row of scalars.
+    pub(crate) last_row: u64,
     /// The best evaluation so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) best_evaluation: Option<BestEvaluation>,

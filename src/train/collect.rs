@@ -16,10 +16,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use rlrun_agents::rollout::{Outcome, Rollout};
-use rlrun_envs::{EnvSpec, StepBatch};
+use rlrun_envs::EnvSpec;
 
 use super::actors::{Actors, Exchange};
 use super::games::{FinishedGame, GamesInPlay, Place};
+use super::setup::Standing;
 
 /// Who chooses the actions of a rollout.
 pub(crate) trait Behaviour {
@@ -64,13 +65,14 @@ pub(crate) struct CollectTime {
 }
 
 impl Collector {
-    /// A collector of rollouts of `n_steps` for neighbouring groups that stand at `place` in the run. `first` are the
-    /// groups' first observations; `spec` is that of one group.
-    pub(crate) fn new(n_steps: usize, spec: &EnvSpec, place: Place, first: Vec<StepBatch>) -> Self {
+    /// A collector of rollouts of `n_steps` for neighbouring groups that stand at `place` in the run. `first` is where the
+    /// groups are now; `spec` is that of one group.
+    pub(crate) fn new(n_steps: usize, spec: &EnvSpec, place: Place, first: Vec<Standing>) -> Self {
         let n_envs = spec.n_envs * first.len();
         let mut rollout = Rollout::new(n_steps, n_envs, spec.obs_len());
-        let mut seats = Vec::new();
-        for (seat, batch) in first.into_iter().enumerate() {
+        let (mut seats, mut games_so_far) = (Vec::new(), Vec::new());
+        for (seat, Standing { batch, games }) in first.into_iter().enumerate() {
+            games_so_far.extend(games);
             let envs = seat * spec.n_envs..(seat + 1) * spec.n_envs;
             rollout.record_obs(n_steps, &envs, &batch.obs);
             let actions = vec![0; spec.n_envs];
@@ -88,7 +90,7 @@ impl Collector {
         Self {
             rollout,
             seats,
-            games: GamesInPlay::new(n_envs, place),
+            games: GamesInPlay::new(games_so_far, place),
             place,
             time: CollectTime::default(),
         }

@@ -9,6 +9,7 @@ use rlrun_envs::python;
 use super::restore::Restored;
 use super::session::Session;
 use super::setup::{Start, with_training};
+use crate::config::grouped;
 use crate::doctor;
 use crate::plan::{FolderRequest, Plan, TrainRequest};
 use crate::request::RequestError;
@@ -35,6 +36,13 @@ pub(crate) fn run(request: &TrainRequest) -> Result<()> {
     let start = restored
         .as_ref()
         .map_or_else(Start::default, Restored::start);
+    if let Some(n_steps) = start.recordings.iter().map(|past| past.actions.len()).max() {
+        Screen::new(verbosity).say(&format!(
+            "playing up to {} steps again to bring {} environments where they were",
+            grouped(n_steps as u64),
+            start.recordings.len()
+        ));
+    }
     with_training(plan, &start, request.threading, |training, spec| {
         if stop.is_requested() {
             Screen::new(verbosity).warn("stopped before the first frame; nothing was written");

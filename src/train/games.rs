@@ -1,12 +1,12 @@
 //! Full games told apart in the stream of rollouts, and their raw scores summed up.
 
 use rlrun_agents::rollout::Rollout;
+use rlrun_envs::GameSoFar;
 
 /// The games that are being played, one per environment.
 #[derive(Debug)]
 pub(crate) struct GamesInPlay {
-    score: Vec<f64>,
-    length_steps: Vec<u64>,
+    games: Vec<GameSoFar>,
     place: Place,
 }
 
@@ -33,13 +33,9 @@ pub(crate) struct FinishedGame {
 }
 
 impl GamesInPlay {
-    /// New games in `n_envs` environments.
-    pub(crate) fn new(n_envs: usize, place: Place) -> Self {
-        Self {
-            score: vec![0.0; n_envs],
-            length_steps: vec![0; n_envs],
-            place,
-        }
+    /// The games that the environments are in.
+    pub(crate) fn new(games: Vec<GameSoFar>, place: Place) -> Self {
+        Self { games, place }
     }
 
     /// Adds a rollout that began when the run had taken `first_step` steps, and returns the games that ended in it, in the
@@ -51,14 +47,16 @@ impl GamesInPlay {
             rollout.reward.iter().zip(&rollout.game_over).enumerate()
         {
             let (t, env) = (idx / n_envs, idx % n_envs);
-            self.score[env] += f64::from(reward);
-            self.length_steps[env] += 1;
+            let game = &mut self.games[env];
+            game.score += f64::from(reward);
+            game.length_steps += 1;
             if game_over {
+                let game = std::mem::take(game);
                 finished.push(FinishedGame {
                     step: first_step + ((t + 1) * self.place.n_envs_total) as u64,
                     env: self.place.first_env + env,
-                    score: std::mem::take(&mut self.score[env]),
-                    length_steps: std::mem::take(&mut self.length_steps[env]),
+                    score: game.score,
+                    length_steps: game.length_steps,
                 });
             }
         }
@@ -73,7 +71,7 @@ mod tests {
     #[test]
     fn a_game_goes_on_over_rollouts_and_lost_lives() {
         let mut games = GamesInPlay::new(
-            2,
+            vec![GameSoFar::default(); 2],
             Place {
                 first_env: 4,
                 n_envs_total: 8,

@@ -15,6 +15,7 @@
 //! | [`entry`] | how a run is entered: a new folder, or one to go on in |
 //! | [`session`] | a run with its folder: logs, checkpoints, stop |
 //! | [`restore`] | what a resumed run goes on from |
+//! | [`resumption`] | what a checkpoint holds of it beside the agent |
 //! | [`summary`] | what a run came to |
 
 mod a2c;
@@ -29,6 +30,7 @@ mod metrics;
 #[cfg(test)]
 mod probes;
 mod restore;
+mod resumption;
 mod session;
 mod setup;
 mod station;

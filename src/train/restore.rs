@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use tch::Tensor;
 
+use super::resumption::Resumption;
 use super::setup::Start;
 use crate::plan::Plan;
 use crate::request::RequestError;
@@ -23,6 +24,8 @@ pub(crate) struct Restored {
     pub(crate) meta: CheckpointMeta,
     /// The agent's state.
     pub(crate) tensors: Vec<(String, Tensor)>,
+    /// Everything else.
+    resumption: Resumption,
 }
 
 impl Restored {
@@ -35,6 +38,8 @@ impl Restored {
             updates: self.meta.updates,
             tensors: Some(tensors.collect()),
             replay: self.meta.replay.clone(),
+            recordings: self.resumption.recordings.clone(),
+            means: self.resumption.means.clone(),
         }
     }
 
@@ -50,13 +55,18 @@ impl Restored {
         for rejected in &loaded.rejected {
             screen.warn(&rejected.to_string());
         }
-        let Checkpoint { meta, tensors, .. } = loaded.checkpoint;
+        let Checkpoint {
+            meta, mut tensors, ..
+        } = loaded.checkpoint;
         expect_identity(&meta.identity, &identity(plan))
+            .map_err(|error| refused(&format!("{}: {error}", loaded.path.display())))?;
+        let resumption = Resumption::take(&mut tensors)
             .map_err(|error| refused(&format!("{}: {error}", loaded.path.display())))?;
         Ok(Self {
             folder,
             meta,
             tensors,
+            resumption,
         })
     }
 }

@@ -12,6 +12,7 @@ use super::games::FinishedGame;
 use super::logs::Logs;
 use super::metrics::Row;
 use super::restore::{Restored, identity};
+use super::resumption;
 use super::summary::Summary;
 use super::training::Training;
 use crate::cli;
@@ -123,8 +124,8 @@ impl<'a> Session<'a> {
             clock: RunClock::start(meta.wall_seconds),
             stop,
             first_step: meta.steps,
-            last_row: meta.steps,
-            next_row: meta.steps + plan.run.log_interval_steps,
+            last_row: meta.last_row,
+            next_row: meta.last_row + plan.run.log_interval_steps,
             last_checkpoint: Instant::now(),
             last_save_failed: false,
             best_is_due: false,
@@ -257,7 +258,8 @@ impl<'a> Session<'a> {
         self.last_checkpoint = Instant::now();
         self.flush();
         let dir = self.folder.checkpoints();
-        let state = training.state()?;
+        let mut state = training.state()?;
+        state.tensors.extend(resumption::tensors(&state));
         let checkpoint = Checkpoint {
             step: training.step(),
             meta: CheckpointMeta {
@@ -265,6 +267,7 @@ impl<'a> Session<'a> {
                 steps: training.step(),
                 updates: training.updates(),
                 episode_stats: self.stats.clone(),
+                last_row: self.last_row,
                 best_evaluation: self.best_evaluation,
                 wall_seconds: self.clock.seconds(),
                 replay: state.replay,

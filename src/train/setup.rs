@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 use rlrun_agents::stream::{Consumer, derived_seed};
 use rlrun_agents::task::Task;
 use rlrun_envs::{
-    EnvConfig, EnvError, EnvSpec, ObsShape, Protocol, StepBatch, World, env_seed, make,
+    BatchEnv as _, EnvConfig, EnvError, EnvSpec, GameSoFar, ObsShape, Protocol, RecordedBatch,
+    Recording, Recordings, SeedRule, StepBatch, World, env_seed, make,
 };
 use tch::Tensor;
 
@@ -28,6 +29,10 @@ pub(crate) struct Start {
     pub(crate) tensors: Option<Vec<(String, Tensor)>>,
     /// What vouches for the replay memory, of an agent that has one.
     pub(crate) replay: Option<Voucher>,
+    /// How the environments came where they are, one of each.
+    pub(crate) recordings: Vec<Recording>,
+    /// Sums behind the means that the next row of scalars is to have.
+    pub(crate) means: Vec<[f64; 2]>,
 }
 
 /// Starts everything that `plan` needs, hands it to `drive`, and ends it again.
@@ -51,24 +56,43 @@ pub(crate) fn with_training<T>(
     }
 }
 
-/// The environments of a run, reset.
+/// The environments of a run.
 pub(crate) struct Worlds {
-    /// Every group with its first observations, in order.
-    pub(crate) groups: Vec<(Group, StepBatch)>,
+    /// Every group with where it stands, in order.
+    pub(crate) groups: Vec<(Group, Standing)>,
     /// What one group has.
     pub(crate) spec: EnvSpec,
+    /// How they came where they are.
+    pub(crate) past: Past,
 }
 
-/// Makes the environments of a run that stands at `step`, and meanwhile its agent.
+/// Where a group of environments stands between two steps.
+pub(crate) struct Standing {
+    /// With the observations of now.
+    pub(crate) batch: StepBatch,
+    /// The games that are being played.
+    pub(crate) games: Vec<GameSoFar>,
+}
+
+/// The recordings of all environments of a run.
+pub(crate) struct Past(Vec<Recordings>);
+
+impl Past {
+    /// As they are now, one of each environment.
+    pub(crate) fn snapshot(&self) -> Vec<Recording> {
+        self.0.iter().flat_map(Recordings::snapshot).collect()
+    }
+}
+
+/// Makes the environments of a run, brings those of a resumed one where they were, and meanwhile makes its agent.
 ///
-/// A resumed run cannot take up the games it was killed in; it starts new ones, under seeds that it has not used yet.
 /// Loading a ROM is slow, and done twice for each environment, so each group is made on a thread of its own.
 ///
 /// # Errors
 /// As [`with_training`], and those of `make_agent`.
 pub(crate) fn worlds_and<A>(
     plan: &Plan,
-    step: u64,
+    recordings: &[Recording],
     make_agent: impl FnOnce(Task) -> Result<A>,
 ) -> Result<(Worlds, A)> {
     let refused = |error: &dyn std::error::Error| RequestError::new(error.to_string());
@@ -77,11 +101,7 @@ pub(crate) fn worlds_and<A>(
         plan.env.n_envs / plan.env.n_groups,
         plan.env.env_threads,
     )?;
-    let master = match step {
-        0 => plan.seed,
-        _ => derived_seed(plan.seed, Consumer::EnvironmentSeed, step),
-    };
-    let start = |number| start_group(&config, master, number);
+    let start = |number| start_group(plan, &config, recordings, number);
     let (agent, groups) = thread::scope(|scope| -> Result<_> {
         let starting: Vec<_> = (0..plan.env.n_groups)
             .map(|number| {
@@ -99,8 +119,13 @@ pub(crate) fn worlds_and<A>(
         });
         Ok((agent, groups.collect::<Result<Vec<_>>>()?))
     })?;
-    let spec = config.spec();
-    Ok((Worlds { groups, spec }, agent))
+    let (groups, pasts) = groups.into_iter().unzip();
+    let worlds = Worlds {
+        groups,
+        spec: config.spec(),
+        past: Past(pasts),
+    };
+    Ok((worlds, agent))
 }
 
 /// A batch of `n_envs` environments of the run's game and protocol.
@@ -134,17 +159,42 @@ fn task(config: &EnvConfig) -> Task {
     }
 }
 
+/// A group, reset or rebuilt, with its recordings. `recordings` are those of all environments of the run, or none.
 fn start_group(
+    plan: &Plan,
     config: &EnvConfig,
-    master: u64,
+    recordings: &[Recording],
     number: usize,
-) -> Result<(Group, StepBatch), EnvError> {
-    let envs = number * config.n_envs..(number + 1) * config.n_envs;
-    let seeds: Vec<u32> = envs.map(|env| env_seed(master, env)).collect();
-    let mut env = make(config)?;
-    let mut first = StepBatch::new(env.spec());
-    env.reset(&seeds, &mut first)?;
-    Ok((Group { number, env }, first))
+) -> Result<((Group, Standing), Recordings), EnvError> {
+    let first_env = number * config.n_envs;
+    let rule = seed_rule(plan.seed, first_env);
+    let seeds: Vec<u32> = (0..config.n_envs).map(|env| rule(0, env)).collect();
+    let mut env = RecordedBatch::new(make(config)?, plan.env.reseed_steps, rule);
+    let mut batch = StepBatch::new(env.spec());
+    let games = if recordings.is_empty() {
+        env.reset(&seeds, &mut batch)?;
+        vec![GameSoFar::default(); config.n_envs]
+    } else {
+        let own = recordings.iter().skip(first_env).take(config.n_envs);
+        env.rebuild(own.cloned().collect(), &mut batch)?
+    };
+    let recordings = env.recordings();
+    let env = Box::new(env);
+    Ok((
+        (Group { number, env }, Standing { batch, games }),
+        recordings,
+    ))
+}
+
+/// The seeds of a group whose first environment is number `first_env` of the run.
+fn seed_rule(seed: u64, first_env: usize) -> SeedRule {
+    Box::new(move |n_earlier_resets, env| {
+        let master = match n_earlier_resets {
+            0 => seed,
+            n => derived_seed(seed, Consumer::EnvironmentSeed, n),
+        };
+        env_seed(master, first_env + env)
+    })
 }
 
 /// The refusal of a checkpoint whose tensors are not those of the plan's agent.

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
+use rlrun_envs::Recording;
 use tch::Tensor;
 
 use super::collect::Behaviour;
@@ -77,11 +78,19 @@ pub(crate) struct TrainingState {
     pub(crate) tensors: Vec<(String, Tensor)>,
     /// What vouches for the replay memory of an off-policy agent.
     pub(crate) replay: Option<Voucher>,
+    /// How the environments came where they are, one of each.
+    pub(crate) recordings: Vec<Recording>,
+    /// As [`Means::sums`] gives them.
+    pub(crate) means: Vec<[f64; 2]>,
 }
 
 /// Means of named values over the updates since they were last taken.
 #[derive(Debug, Default)]
-pub(crate) struct Means(Vec<Mean>);
+pub(crate) struct Means {
+    means: Vec<Mean>,
+    /// What a run that goes on begins with, until there are names.
+    saved: Vec<[f64; 2]>,
+}
 
 #[derive(Debug)]
 struct Mean {
@@ -94,15 +103,16 @@ impl Means {
     /// Takes in the values of an update, the same names in the same order each time. A value that is not finite is left
     /// out: some have none, such as the explained variance where all returns are equal.
     pub(crate) fn add(&mut self, values: &[(&'static str, f64)]) {
-        if self.0.is_empty() {
-            let empty = |&(name, _)| Mean {
-                name,
-                sum: 0.0,
-                n: 0.0,
+        if self.means.is_empty() {
+            let saved = std::mem::take(&mut self.saved).into_iter();
+            let mut saved = saved.chain(std::iter::repeat([0.0, 0.0]));
+            let begin = |&(name, _)| {
+                let [sum, n] = saved.next().expect("there is no end of them");
+                Mean { name, sum, n }
             };
-            self.0 = values.iter().map(empty).collect();
+            self.means = values.iter().map(begin).collect();
         }
-        for (mean, &(name, value)) in self.0.iter_mut().zip(values) {
+        for (mean, &(name, value)) in self.means.iter_mut().zip(values) {
             debug_assert_eq!(mean.name, name);
             if value.is_finite() {
                 mean.sum += value;
@@ -113,11 +123,27 @@ impl Means {
 
     /// The means; those of which there was no value are left out.
     pub(crate) fn take(&mut self) -> Vec<(&'static str, f64)> {
-        let means = std::mem::take(&mut self.0).into_iter();
+        let means = std::mem::take(&mut self.means).into_iter();
         means
             .filter(|mean| mean.n > 0.0)
             .map(|mean| (mean.name, mean.sum / mean.n))
             .collect()
+    }
+
+    /// Sum and number of each mean, for a checkpoint.
+    pub(crate) fn sums(&self) -> Vec<[f64; 2]> {
+        if self.means.is_empty() {
+            return self.saved.clone();
+        }
+        self.means.iter().map(|mean| [mean.sum, mean.n]).collect()
+    }
+
+    /// Means that go on from what [`Self::sums`] gave.
+    pub(crate) fn resumed(sums: &[[f64; 2]]) -> Self {
+        Self {
+            means: Vec::new(),
+            saved: sums.to_vec(),
+        }
     }
 }
 
@@ -132,5 +158,20 @@ mod tests {
         means.add(&[("a", 3.0), ("b", 5.0), ("c", f64::NAN)]);
         assert_eq!(means.take(), [("a", 2.0), ("b", 5.0)]);
         assert!(means.take().is_empty());
+    }
+
+    #[test]
+    fn means_that_go_on_are_those_of_all_values() {
+        let mut whole = Means::default();
+        whole.add(&[("a", 1.5), ("b", f64::NAN)]);
+        let mut resumed = Means::resumed(&Means::resumed(&whole.sums()).sums());
+        for means in [&mut whole, &mut resumed] {
+            means.add(&[("a", 2.0), ("b", 4.0)]);
+        }
+        let expected = [("a", 1.75), ("b", 4.0)];
+        assert_eq!(
+            (whole.take(), resumed.take()),
+            (expected.into(), expected.into())
+        );
     }
 }

@@ -171,18 +171,39 @@ impl BatchEnv for AtariBatch {
             if is_stepping {
                 self.calls().recv.call0(py)?;
             }
-            let env_idxs = PyList::new(py, 0..self.spec.n_envs)?;
-            let first = self
-                .calls()
-                .reset
-                .call1(py, (env_idxs, PyList::new(py, seeds)?))?;
-            let first = first.into_bound(py).cast_into::<PyTuple>()?;
-            arrays::copy(&first.get_item(0)?, &mut out.obs)?;
-            let info = first.get_item(1)?.cast_into::<PyDict>()?;
+            let (obs, info) = self.calls().reset(py, 0..self.spec.n_envs, seeds)?;
+            arrays::copy(&obs, &mut out.obs)?;
             self.read_info(&info, out)
         })
         .map_err(|error| failed("reset", &error))?;
         out.clear_outcome();
+        self.turn = Turn::Ready;
+        Ok(())
+    }
+
+    fn reset_some(
+        &mut self,
+        env_idxs: &[usize],
+        seeds: &[u32],
+        out: &mut StepBatch,
+    ) -> Result<(), EnvError> {
+        out.check(&self.spec)?;
+        self.turn.check_reset_some(env_idxs, seeds, &self.spec)?;
+        self.turn = Turn::NeedsReset;
+        let obs_len = self.spec.obs_len();
+        Python::attach(|py| {
+            // What comes back is of all environments.
+            let (obs, info) = self.calls().reset(py, env_idxs.iter().copied(), seeds)?;
+            for &env_idx in env_idxs {
+                let row = env_idx * obs_len..(env_idx + 1) * obs_len;
+                arrays::copy(&obs.get_item(env_idx)?, &mut out.obs[row])?;
+            }
+            let game_over = out.game_over.clone();
+            self.read_info(&info, out)?;
+            out.game_over = game_over;
+            Ok(())
+        })
+        .map_err(|error: PyErr| failed("reset", &error))?;
         self.turn = Turn::Ready;
         Ok(())
     }
@@ -240,6 +261,20 @@ impl AleCalls {
             actions: PyList::new(py, vec![0_u8; n_envs])?.unbind(),
             paddle_strengths: PyList::new(py, vec![1.0_f32; n_envs])?.unbind(),
         })
+    }
+
+    /// Resets some environments. Returns the observations \[B, obs\] and what is known of all of them.
+    fn reset<'py>(
+        &self,
+        py: Python<'py>,
+        env_idxs: impl ExactSizeIterator<Item = usize>,
+        seeds: &[u32],
+    ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyDict>)> {
+        let arguments = (PyList::new(py, env_idxs)?, PyList::new(py, seeds)?);
+        let first = self.reset.call1(py, arguments)?;
+        let first = first.into_bound(py).cast_into::<PyTuple>()?;
+        let info = first.get_item(1)?.cast_into::<PyDict>()?;
+        Ok((first.get_item(0)?, info))
     }
 }
 

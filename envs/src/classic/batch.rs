@@ -65,6 +65,23 @@ impl<P: Physics> BatchEnv for ClassicBatch<P> {
         Ok(())
     }
 
+    fn reset_some(
+        &mut self,
+        env_idxs: &[usize],
+        seeds: &[u32],
+        out: &mut StepBatch,
+    ) -> Result<(), EnvError> {
+        out.check(&self.spec)?;
+        self.turn.check_reset_some(env_idxs, seeds, &self.spec)?;
+        let (mut physics, obs_len) = (P::new(), self.spec.obs_len());
+        for (&env_idx, &seed) in env_idxs.iter().zip(seeds) {
+            self.games[env_idx] = Game::new(seed, 0, &mut physics);
+            let row = env_idx * obs_len..(env_idx + 1) * obs_len;
+            self.games[env_idx].observe(&mut out.obs[row]);
+        }
+        Ok(())
+    }
+
     fn send(&mut self, actions: &[u8]) -> Result<(), EnvError> {
         self.turn.check_send(actions, &self.spec)?;
         self.actions.copy_from_slice(actions);

@@ -69,6 +69,24 @@ impl BatchEnv for ProbeBatch {
         Ok(())
     }
 
+    fn reset_some(
+        &mut self,
+        env_idxs: &[usize],
+        seeds: &[u32],
+        out: &mut StepBatch,
+    ) -> Result<(), EnvError> {
+        out.check(&self.spec)?;
+        self.turn.check_reset_some(env_idxs, seeds, &self.spec)?;
+        let obs_len = self.spec.obs_len();
+        for (&env_idx, &seed) in env_idxs.iter().zip(seeds) {
+            let script = Script::new(self.world, seed);
+            script.draw(&mut out.obs[env_idx * obs_len..(env_idx + 1) * obs_len]);
+            out.lives[env_idx] = script.lives();
+            self.scripts[env_idx] = script;
+        }
+        Ok(())
+    }
+
     fn send(&mut self, actions: &[u8]) -> Result<(), EnvError> {
         self.turn.check_send(actions, &self.spec)?;
         self.actions.copy_from_slice(actions);

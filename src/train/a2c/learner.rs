@@ -12,7 +12,7 @@ use super::worker::{Actor, TimeSplit};
 use crate::plan::Plan;
 use crate::train::collect::Behaviour;
 use crate::train::games::FinishedGame;
-use crate::train::setup::Start;
+use crate::train::setup::{Past, Start};
 use crate::train::station::guarded;
 use crate::train::training::{Means, Training, TrainingState};
 
@@ -20,6 +20,7 @@ use crate::train::training::{Means, Training, TrainingState};
 pub(crate) struct Learner<'a> {
     agent: A2c,
     crew: Crew<'a>,
+    past: Past,
     step: u64,
     updates: u64,
     steps_per_update: u64,
@@ -46,20 +47,21 @@ impl<'a> Learner<'a> {
     pub(crate) fn new(
         plan: &Plan,
         agent: A2c,
-        crew: Crew<'a>,
+        (crew, past): (Crew<'a>, Past),
         start: &Start,
         n_actions: usize,
     ) -> Self {
         Self {
             agent,
             crew,
+            past,
             step: start.step,
             updates: start.updates,
             steps_per_update: plan.steps_per_round(),
             total_steps: plan.total_steps,
             n_actions,
             seed: plan.seed,
-            means: Means::default(),
+            means: Means::resumed(&start.means),
             time: LearnerTime::default(),
         }
     }
@@ -108,6 +110,8 @@ impl Training for Learner<'_> {
         Ok(TrainingState {
             tensors: self.agent.state(),
             replay: None,
+            recordings: self.past.snapshot(),
+            means: self.means.sums(),
         })
     }
 

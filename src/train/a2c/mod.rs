@@ -22,7 +22,7 @@ use self::learner::Learner;
 use self::worker::{Actor, Worker};
 use super::collect::Collector;
 use super::games::Place;
-use super::setup::{Start, Worlds, does_not_fit, worlds_and};
+use super::setup::{Past, Start, Worlds, does_not_fit, worlds_and};
 use super::training::Training;
 use crate::plan::{Plan, Threading};
 
@@ -49,7 +49,7 @@ fn with_learner<T>(
     threading: Threading,
     drive: impl FnOnce(&mut Learner<'_>, &EnvSpec) -> Result<T>,
 ) -> Result<T> {
-    let (worlds, agent) = worlds_and(plan, start.step, |task| {
+    let (worlds, agent) = worlds_and(plan, &start.recordings, |task| {
         let device = plan.learner.device.into();
         let mut agent = A2c::new(config.clone(), &plan.torso, task, device, plan.seed)?;
         if let Some(saved) = &start.tensors {
@@ -60,18 +60,18 @@ fn with_learner<T>(
         Ok(agent)
     })?;
     let spec = worlds.spec;
-    let teams = teams(plan, config, &agent, worlds);
+    let (teams, past) = teams(plan, config, &agent, worlds);
     with_crew(teams, threading, |crew| {
         drive(
-            &mut Learner::new(plan, agent, crew, start, spec.n_actions),
+            &mut Learner::new(plan, agent, (crew, past), start, spec.n_actions),
             &spec,
         )
     })
 }
 
 /// Shares the groups out to the workers of `agent`.
-fn teams(plan: &Plan, config: &A2cConfig, agent: &A2c, worlds: Worlds) -> Vec<Team> {
-    let Worlds { groups, spec } = worlds;
+fn teams(plan: &Plan, config: &A2cConfig, agent: &A2c, worlds: Worlds) -> (Vec<Team>, Past) {
+    let Worlds { groups, spec, past } = worlds;
     let (n_groups, n_workers) = (groups.len(), plan.n_workers());
     let mut groups = groups.into_iter();
     let team = |number: usize| {
@@ -86,5 +86,5 @@ fn teams(plan: &Plan, config: &A2cConfig, agent: &A2c, worlds: Worlds) -> Vec<Te
         let worker = Worker::new(collector, actor);
         (worker, groups)
     };
-    (0..n_workers).map(team).collect()
+    ((0..n_workers).map(team).collect(), past)
 }

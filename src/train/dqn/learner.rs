@@ -17,6 +17,7 @@ use crate::plan::Plan;
 use crate::run::screen::Screen;
 use crate::train::collect::Behaviour;
 use crate::train::games::FinishedGame;
+use crate::train::setup::{Past, Start};
 use crate::train::station::guarded;
 use crate::train::training::{Means, Training, TrainingState};
 
@@ -29,6 +30,7 @@ pub(crate) struct Learner<'a> {
     stations: Stations<'a>,
     rhythm: Rhythm,
     baggage: Option<Baggage>,
+    past: Past,
     /// The batches of this round.
     ready: Vec<ReplayBatch>,
     /// Buffers for those of the next.
@@ -144,14 +146,14 @@ impl Rhythm {
 }
 
 impl<'a> Learner<'a> {
-    /// A learner that stands at `step` after so many updates, perhaps with what a checkpoint holds of its memory.
+    /// A learner that goes on from `start`, perhaps with what a checkpoint holds of its memory.
     pub(super) fn new(
         rhythm: Rhythm,
         agent: Dqn,
         (memory, saved): (Memory, Option<Saved>),
         stations: Stations<'a>,
-        baggage: Baggage,
-        (step, updates): (u64, u64),
+        (baggage, past): (Baggage, Past),
+        start: &Start,
     ) -> Self {
         let batch = || memory.batch(rhythm.config.batch_size);
         Self {
@@ -166,9 +168,10 @@ impl<'a> Learner<'a> {
             stations,
             rhythm,
             baggage: Some(baggage),
-            step,
-            updates,
-            means: Means::default(),
+            past,
+            step: start.step,
+            updates: start.updates,
+            means: Means::resumed(&start.means),
             time: LearnerTime::default(),
         }
     }
@@ -298,7 +301,12 @@ impl Training for Learner<'_> {
             tensors.extend(saved.tensors);
             saved.voucher
         });
-        Ok(TrainingState { tensors, replay })
+        Ok(TrainingState {
+            tensors,
+            replay,
+            recordings: self.past.snapshot(),
+            means: self.means.sums(),
+        })
     }
 
     fn saved(&mut self) -> Result<()> {

@@ -25,8 +25,8 @@ pub(super) struct Memory {
     shape: ReplayShape,
     prioritization: Option<Prioritization>,
     task: Task,
-    /// \[B, obs\] the observations that the environments begin with.
-    first_obs: Vec<u8>,
+    /// \[B, obs\] what the environments show now.
+    obs_now: Vec<u8>,
     identity: String,
     plan: ReplayPlan,
     replay: Option<Arc<Replay>>,
@@ -109,10 +109,10 @@ impl Memory {
         (config, replay): (&DqnConfig, &ReplayPlan),
         task: Task,
         stack: usize,
-        first_obs: Vec<u8>,
+        obs_now: Vec<u8>,
     ) -> Result<Self> {
         let n_envs = plan.env.n_envs;
-        let obs_len = first_obs.len() / n_envs;
+        let obs_len = obs_now.len() / n_envs;
         #[expect(
             clippy::cast_possible_truncation,
             reason = "rewards are summed in 32-bit floats, like the network computes"
@@ -136,7 +136,7 @@ impl Memory {
             shape,
             prioritization,
             task,
-            first_obs,
+            obs_now,
             identity: format!("{} {}", plan.game, plan.protocol),
             plan: replay.clone(),
             replay: None,
@@ -184,13 +184,14 @@ impl Memory {
         .map_err(refused)?;
         self.file = Some(file);
         let empty = Replay::new(self.shape, region, self.prioritization)?;
-        self.begin(match saved {
-            None => empty,
-            Some(saved) => {
-                let priorities = floats(&saved.tensors, PRIORITIES)?;
-                empty.resumed(&saved.voucher.state, &priorities)?
-            }
-        });
+        let Some(saved) = saved else {
+            self.begin(empty);
+            return Ok(());
+        };
+        let priorities = floats(&saved.tensors, PRIORITIES)?;
+        let replay = empty.resumed(&saved.voucher.state, &priorities)?;
+        // The environments go on where they were, and so do the games in the memory.
+        self.replay = Some(Arc::new(replay));
         Ok(())
     }
 
@@ -285,7 +286,7 @@ impl Memory {
 
     /// Takes a memory whose environments begin new games.
     fn begin(&mut self, mut replay: Replay) {
-        let obs = self.first_obs.chunks_exact(self.shape.obs_len());
+        let obs = self.obs_now.chunks_exact(self.shape.obs_len());
         for (env, obs) in obs.enumerate() {
             replay.begin(env, newest_frame(obs, self.shape.frame_len));
         }

@@ -70,7 +70,7 @@ fn with_learner<T>(
     threading: Threading,
     drive: impl FnOnce(&mut Learner<'_>, &EnvSpec) -> Result<T>,
 ) -> Result<T> {
-    let (worlds, (agent, task)) = worlds_and(plan, start.step, |task| {
+    let (worlds, (agent, task)) = worlds_and(plan, &start.recordings, |task| {
         let device = plan.learner.device.into();
         let mut agent = Dqn::new(config.clone(), &plan.torso, task, device, plan.seed)?;
         if let Some(tensors) = &start.tensors {
@@ -82,12 +82,16 @@ fn with_learner<T>(
     })?;
     let (groups, first): (Vec<_>, Vec<_>) = worlds.groups.into_iter().unzip();
     let spec = worlds.spec;
-    let first_obs: Vec<u8> = first.iter().flat_map(|batch| &batch.obs).copied().collect();
+    let obs_now: Vec<u8> = first
+        .iter()
+        .flat_map(|standing| &standing.batch.obs)
+        .copied()
+        .collect();
     let stack = match spec.obs_shape {
         ObsShape::Frames([n_frames, ..]) => n_frames,
         ObsShape::Features(_) => 1,
     };
-    let memory = Memory::new(plan, (config, replay), task, stack, first_obs)?;
+    let memory = Memory::new(plan, (config, replay), task, stack, obs_now)?;
     let saved = Saved::of(start);
     let rhythm = Rhythm::new(plan, config, spec.n_actions);
     let place = Place {
@@ -114,9 +118,9 @@ fn with_learner<T>(
             (collector, actors),
             threading,
         )?;
-        let so_far = (start.step, start.updates);
+        let past = worlds.past;
         let memory = (memory, saved);
-        let mut learner = Learner::new(rhythm, agent, memory, stations, baggage, so_far);
+        let mut learner = Learner::new(rhythm, agent, memory, stations, (baggage, past), start);
         drive(&mut learner, &spec)
     })
 }

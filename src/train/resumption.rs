@@ -1,0 +1,160 @@
+//! What a checkpoint holds beside the agent for a run to go on as if it had never been interrupted: how the environments came
+//! where they are, and the sums behind the next row of scalars.
+//!
+//! | tensor | what is in it |
+//! | --- | --- |
+//! | `resumption/resets` i64 \[B, 4\] | of each environment: earlier resets, seed of the last one, steps since, digest of what came of them |
+//! | `resumption/actions` u8 \[all steps\] | the actions of these steps, one environment after the other |
+//! | `resumption/means` f64 \[n, 2\] | sum and number behind each mean |
+
+use anyhow::{Context, Result, ensure};
+use rlrun_envs::Recording;
+use tch::Tensor;
+
+use super::training::TrainingState;
+
+const PREFIX: &str = "resumption/";
+const RESETS: &str = "resumption/resets";
+const ACTIONS: &str = "resumption/actions";
+const MEANS: &str = "resumption/means";
+
+/// What is read out of a checkpoint.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Resumption {
+    /// One of each environment.
+    pub(super) recordings: Vec<Recording>,
+    /// Sum and number behind each mean.
+    pub(super) means: Vec<[f64; 2]>,
+}
+
+/// The tensors that are saved of `state`.
+pub(super) fn tensors(state: &TrainingState) -> Vec<(String, Tensor)> {
+    let recordings = &state.recordings;
+    let resets: Vec<i64> = recordings
+        .iter()
+        .flat_map(|recording| {
+            let n_actions = recording.actions.len() as u64;
+            [
+                recording.n_earlier_resets,
+                recording.seed.into(),
+                n_actions,
+                recording.digest,
+            ]
+        })
+        .map(u64::cast_signed)
+        .collect();
+    let actions: Vec<u8> = recordings
+        .iter()
+        .flat_map(|recording| &recording.actions)
+        .copied()
+        .collect();
+    let means: Vec<f64> = state.means.iter().flatten().copied().collect();
+    let rows = |n: usize, width: i64| [i64::try_from(n).expect("counted in memory"), width];
+    let resets = Tensor::from_slice(&resets).view(rows(recordings.len(), 4));
+    let means = Tensor::from_slice(&means).view(rows(state.means.len(), 2));
+    vec![
+        (RESETS.to_owned(), resets),
+        (ACTIONS.to_owned(), Tensor::from_slice(&actions)),
+        (MEANS.to_owned(), means),
+    ]
+}
+
+impl Resumption {
+    /// Takes its tensors out of those of a checkpoint.
+    ///
+    /// # Errors
+    /// They are not there, or do not belong together.
+    pub(super) fn take(tensors: &mut Vec<(String, Tensor)>) -> Result<Self> {
+        let own: Vec<_> = tensors
+            .extract_if(.., |(name, _)| name.starts_with(PREFIX))
+            .collect();
+        let named = |name: &str| {
+            let mut named = own.iter().filter(|(other, _)| other == name);
+            let (_, tensor) = named.next().with_context(|| {
+                format!("the checkpoint has no {name}; it is of an earlier version of rlrun")
+            })?;
+            Ok::<_, anyhow::Error>(tensor.view([-1]))
+        };
+        let resets = Vec::<i64>::try_from(&named(RESETS)?)?;
+        let actions = Vec::<u8>::try_from(&named(ACTIONS)?)?;
+        let means = Vec::<f64>::try_from(&named(MEANS)?)?;
+        let mut rest = &actions[..];
+        let mut recordings = Vec::new();
+        for &[n_earlier_resets, seed, n_actions, digest] in resets.as_chunks::<4>().0 {
+            let own = usize::try_from(n_actions).ok();
+            let own = own.and_then(|n_actions| rest.split_off(..n_actions));
+            recordings.push(Recording {
+                n_earlier_resets: n_earlier_resets.cast_unsigned(),
+                seed: u32::try_from(seed).context("a seed of more than 32 bits")?,
+                actions: own.context("fewer actions than steps")?.to_vec(),
+                digest: digest.cast_unsigned(),
+            });
+        }
+        ensure!(rest.is_empty(), "more actions than steps");
+        let means = means.as_chunks::<2>().0.to_vec();
+        Ok(Self { recordings, means })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state() -> TrainingState {
+        let recording = |n: u8| Recording {
+            n_earlier_resets: u64::from(n),
+            seed: 0x7fff_ffff - u32::from(n),
+            actions: (0..n).collect(),
+            digest: u64::MAX - u64::from(n),
+        };
+        TrainingState {
+            tensors: vec![("agent".to_owned(), Tensor::from_slice(&[1.0_f32]))],
+            replay: None,
+            recordings: vec![recording(3), recording(0), recording(200)],
+            means: vec![[0.1, 3.0], [f64::MIN_POSITIVE, 0.0]],
+        }
+    }
+
+    #[test]
+    fn what_was_saved_comes_back_and_the_agents_tensors_stay() {
+        let mut state = state();
+        state.tensors.extend(tensors(&state));
+        let taken = Resumption::take(&mut state.tensors).unwrap();
+        let expected = Resumption {
+            recordings: state.recordings,
+            means: state.means,
+        };
+        assert_eq!(taken, expected);
+        assert_eq!(state.tensors.len(), 1);
+    }
+
+    #[test]
+    fn tensors_that_do_not_belong_together_are_refused() {
+        let refuse = |change: fn(&mut TrainingState)| {
+            let mut state = state();
+            state.tensors = tensors(&state);
+            change(&mut state);
+            Resumption::take(&mut state.tensors)
+                .unwrap_err()
+                .to_string()
+        };
+        let cases: [(fn(&mut TrainingState), &str); 3] = [
+            (
+                |state| drop(state.tensors.remove(0)),
+                "of an earlier version",
+            ),
+            (
+                |state| state.tensors[1].1 = Tensor::from_slice(&[1_u8; 202]),
+                "fewer actions",
+            ),
+            (
+                |state| state.tensors[1].1 = Tensor::from_slice(&[1_u8; 204]),
+                "more actions",
+            ),
+        ];
+        for (change, expected) in cases {
+            let message = refuse(change);
+            assert!(message.contains(expected), "{message}");
+        }
+    }
+}
