@@ -3,6 +3,7 @@
 mod classic;
 mod cli;
 mod dqn;
+mod exact;
 mod program;
 mod resume;
 mod toy;

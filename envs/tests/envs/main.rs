@@ -12,5 +12,6 @@ mod kit;
 mod no_classic;
 mod probe;
 mod python;
+mod recorded;
 mod scripted_player;
 mod setup;

@@ -1,0 +1,116 @@
+//! A run that was killed again and again is the run that was never interrupted, bit for bit.
+
+use std::fs;
+use std::process::Child;
+use std::thread::park_timeout;
+use std::time::Duration;
+
+use crate::program::{Ended, Workplace};
+use crate::resume::{begin, checkpoints_of, step_of};
+
+/// A checkpoint every second, evaluations, and new seeds for the environments all the time.
+const OFTEN: &str = "--quiet --seed 7 --set run.checkpoint_interval_seconds=1 --set env.reseed_steps=100 \
+     --set run.log_interval_steps=500 --set eval.interval_steps=2000 --set eval.games=1";
+
+/// Waits until the run has a checkpoint after `before`; false if it ended first.
+fn has_moved_on(here: &Workplace, run: &str, child: &mut Child, before: u64) -> bool {
+    loop {
+        let newest = checkpoints_of(here, run).last().map(|path| step_of(path));
+        if newest.is_some_and(|newest| newest > before) {
+            return true;
+        }
+        if child.try_wait().expect("a child").is_some() {
+            return false;
+        }
+        park_timeout(Duration::from_millis(5));
+    }
+}
+
+/// The hash of the weights, and the tables without wall seconds.
+fn outcome(here: &Workplace, run: &str, ended: &Ended) -> [String; 3] {
+    assert_eq!(ended.status, Some(0), "{ended:?}");
+    let hash = ended.stdout.lines().find(|line| line.contains("sha256"));
+    let table = |name| fs::read_to_string(here.path().join(run).join(name)).unwrap_or_default();
+    let games = table("episodes.csv");
+    let games = games
+        .lines()
+        .map(|row| row.rsplit_once(',').expect("columns").0);
+    let games: Vec<&str> = games.collect();
+    [
+        hash.expect("a hash").to_owned(),
+        games.join("\n"),
+        table("evaluations.csv"),
+    ]
+}
+
+/// Trains as `words` say twice, the second time with `n_kills` kills.
+fn check_exact(words: &str, folder: &str, n_kills: u64) {
+    let here = Workplace::new();
+    let whole = format!("runs/{folder}/whole");
+    let ended = here.rlrun(&format!("{words} {OFTEN} --name whole"));
+    let expected = outcome(&here, &whole, &ended);
+    assert!(expected[1].lines().count() > 5, "{expected:?}");
+
+    let run = format!("runs/{folder}/cut");
+    let mut next = format!("{words} {OFTEN} --name cut");
+    let (mut n_killed, mut before) = (0, 0);
+    while n_killed < n_kills {
+        let mut child = begin(&here, &next);
+        if has_moved_on(&here, &run, &mut child, before) {
+            park_timeout(Duration::from_millis(131 * n_killed));
+        }
+        let is_over = child.try_wait().expect("a child").is_some();
+        child.kill().expect("it can be killed");
+        child.wait().expect("it is dead");
+        next = format!("--resume {run} --quiet");
+        before = checkpoints_of(&here, &run)
+            .last()
+            .map_or(0, |path| step_of(path));
+        if is_over {
+            break;
+        }
+        n_killed += 1;
+    }
+    assert!(n_killed >= 1, "it was over before the first kill");
+    let ended = here.rlrun(&next);
+    let got = outcome(&here, &run, &ended);
+    assert!(
+        got[..2] == expected[..2],
+        "{words}, {n_killed} kills: {got:?}\ninstead of {expected:?}"
+    );
+    println!("{words}: {n_killed} kills, {}", got[0]);
+}
+
+#[test]
+fn a2c_on_atari() {
+    let words = "--game MsPacman --torso coordconv --envs 4 --steps 8k";
+    check_exact(words, "MsPacman/a2c-coordconv", 3);
+}
+
+#[test]
+fn dqn_on_atari_with_sticky_actions() {
+    let words = "--game Breakout --agent dqn --protocol machado --steps 3k --set dqn.learning_starts_steps=500 \
+         --set dqn.replay_capacity=1500 --set dqn.batch_size=8 --set dqn.n_step=3 --set dqn.prioritized=true";
+    check_exact(words, "Breakout/dqn-conv", 3);
+}
+
+#[test]
+fn both_agents_on_a_scripted_world() {
+    check_exact("--game probe:lives --steps 60k", "probe:lives/a2c-conv", 4);
+    let words = "--game probe:lives --agent dqn --envs 2 --threads 1 --set dqn.batch_size=4 \
+         --set dqn.learning_starts_steps=400 --set dqn.replay_capacity=3000 --steps 30k";
+    check_exact(words, "probe:lives/dqn-conv", 4);
+}
+
+#[test]
+#[cfg_attr(
+    not(feature = "classic"),
+    ignore = "built without gym-rs: install libsdl2-gfx-dev, then scripts/test builds it in"
+)]
+fn dqn_on_a_classic() {
+    check_exact(
+        "--game CartPole --agent dqn --steps 12k",
+        "CartPole/dqn-mlp",
+        3,
+    );
+}
