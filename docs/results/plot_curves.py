@@ -17,7 +17,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 COLOURS = {"conv": "#3b6fb6", "coordconv": "#d1602b"}
-RANDOM_PLAY = {"MsPacman": 307.3}
+RANDOM_PLAY = {"MsPacman": 307.3, "Pong": -20.7}
 WINDOW = 100
 
 
