@@ -18,7 +18,7 @@
 //! | [`summary`] | what a run came to |
 
 mod a2c;
-mod actors;
+pub(crate) mod actors;
 mod collect;
 mod dqn;
 mod entry;
@@ -30,8 +30,8 @@ mod metrics;
 mod probes;
 mod restore;
 mod session;
-mod setup;
-mod station;
+pub(crate) mod setup;
+pub(crate) mod station;
 mod summary;
 mod training;
 

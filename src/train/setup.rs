@@ -71,7 +71,6 @@ pub(crate) fn worlds_and<A>(
     step: u64,
     make_agent: impl FnOnce(Task) -> Result<A>,
 ) -> Result<(Worlds, A)> {
-    let refused = |error: &dyn std::error::Error| RequestError::new(error.to_string());
     let config = env_config(
         plan,
         plan.env.n_envs / plan.env.n_groups,
@@ -81,9 +80,26 @@ pub(crate) fn worlds_and<A>(
         0 => plan.seed,
         _ => derived_seed(plan.seed, Consumer::EnvironmentSeed, step),
     };
-    let start = |number| start_group(&config, master, number);
-    let (agent, groups) = thread::scope(|scope| -> Result<_> {
-        let starting: Vec<_> = (0..plan.env.n_groups)
+    let n_groups = plan.env.n_groups;
+    let (groups, agent) = groups_and(&config, master, n_groups, || make_agent(task(&config)))?;
+    let spec = config.spec();
+    Ok((Worlds { groups, spec }, agent))
+}
+
+/// Makes `n_groups` batches of environments under seeds of `master`, and meanwhile something else.
+///
+/// # Errors
+/// As [`with_training`], and those of `make_other`.
+pub(crate) fn groups_and<A>(
+    config: &EnvConfig,
+    master: u64,
+    n_groups: usize,
+    make_other: impl FnOnce() -> Result<A>,
+) -> Result<(Vec<(Group, StepBatch)>, A)> {
+    let refused = |error: &dyn std::error::Error| RequestError::new(error.to_string());
+    let start = |number| start_group(config, master, number);
+    thread::scope(|scope| {
+        let starting: Vec<_> = (0..n_groups)
             .map(|number| {
                 thread::Builder::new()
                     .name(format!("start-{number}"))
@@ -91,16 +107,14 @@ pub(crate) fn worlds_and<A>(
                     .context("starting a thread")
             })
             .collect();
-        let agent = make_agent(task(&config))?;
+        let other = make_other()?;
         let groups = starting.into_iter().map(|starting| {
             let outcome = starting?.join();
             let outcome = outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             outcome.map_err(|error| refused(&error).into())
         });
-        Ok((agent, groups.collect::<Result<Vec<_>>>()?))
-    })?;
-    let spec = config.spec();
-    Ok((Worlds { groups, spec }, agent))
+        Ok((groups.collect::<Result<_>>()?, other))
+    })
 }
 
 /// A batch of `n_envs` environments of the run's game and protocol.
@@ -121,7 +135,8 @@ pub(crate) fn env_config(
     })
 }
 
-fn task(config: &EnvConfig) -> Task {
+/// What an agent learns in such environments.
+pub(crate) fn task(config: &EnvConfig) -> Task {
     let spec = config.spec();
     let dimension = |n: usize| i64::try_from(n).expect("an observation's size fits");
     Task {
