@@ -14,9 +14,9 @@ use crate::train::setup::{env_config, task};
 /// An agent.
 pub(super) enum Agent {
     /// Advantage actor-critic.
-    A2c(A2c),
+    A2c(Box<A2c>),
     /// Deep Q-learning.
-    Dqn(Dqn),
+    Dqn(Box<Dqn>),
 }
 
 /// A second handle of an agent's network, for a thread of its own.
@@ -40,12 +40,12 @@ impl Agent {
             AgentPlan::A2c(config) => {
                 let mut config = config.clone();
                 config.learning_rate = 0.0;
-                Self::A2c(A2c::new(config, torso, task, device, seed)?)
+                Self::A2c(Box::new(A2c::new(config, torso, task, device, seed)?))
             }
             AgentPlan::Dqn(config, _) => {
                 let mut config = config.clone();
                 config.learning_rate = 0.0;
-                Self::Dqn(Dqn::new(config, torso, task, device, seed)?)
+                Self::Dqn(Box::new(Dqn::new(config, torso, task, device, seed)?))
             }
         })
     }

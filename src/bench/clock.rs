@@ -1,8 +1,10 @@
 //! Repeats against the clock, and their median.
 
+use std::panic::resume_unwind;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::cli::Measuring;
@@ -87,6 +89,33 @@ impl Repeats {
     }
 }
 
+/// Does all `works` at the same time, each on a thread with `name` that libtorch computes on alone, and adds up their rates.
+///
+/// # Errors
+/// If a thread cannot be started, and the first of those of `works`.
+pub(super) fn together(
+    name: &str,
+    works: impl Iterator<Item: FnOnce() -> Result<f64> + Send>,
+) -> Result<f64> {
+    thread::scope(|scope| {
+        let started = works.enumerate().map(|(number, work)| {
+            let on_one_thread = || {
+                tch::set_num_threads(1);
+                work()
+            };
+            thread::Builder::new()
+                .name(format!("{name}-{number}"))
+                .spawn_scoped(scope, on_one_thread)
+                .context("starting a thread")
+        });
+        let started: Vec<_> = started.collect::<Result<_>>()?;
+        let rates = started
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        rates.sum()
+    })
+}
+
 /// So many things in so much time, per second.
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
 pub(super) fn per_second(n: u64, time: Duration) -> f64 {
@@ -120,6 +149,20 @@ mod tests {
         assert_eq!(repeats.range(), "0.500 - 1234");
         assert!((repeats.each[1] - 1234.4).abs() < 1e-12);
         assert_eq!(digits(123.45), "123.5");
+    }
+
+    #[test]
+    fn rates_of_threads_add_up_and_the_first_error_is_passed_on() {
+        let rates = [1.5, 2.0].map(|rate| move || Ok(rate));
+        assert!((together("t", rates.into_iter()).unwrap() - 3.5).abs() < 1e-12);
+        let failing = [1.0, -1.0].map(|rate| {
+            move || {
+                anyhow::ensure!(rate > 0.0, "no rate");
+                Ok(rate)
+            }
+        });
+        let error = together("t", failing.into_iter()).unwrap_err();
+        assert_eq!(error.to_string(), "no rate");
     }
 
     #[test]

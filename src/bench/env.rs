@@ -1,23 +1,24 @@
 //! `rlrun bench env`: steps a second of the environments alone.
 //!
-//! Actors step the same batches of environments as in a training. The actions are random, and nobody looks at the pictures.
+//! Each actor steps a batch of environments as a training has it, as fast as it goes: the actions are random, nobody looks at
+//! the pictures, and no actor waits for another.
 
-use std::thread;
-
-use anyhow::Result;
+use anyhow::{Context, Result};
 use rand::RngExt as _;
 use rlrun_agents::stream::{Consumer, stream};
+use rlrun_envs::StepBatch;
 use serde::Serialize;
 use toml::Value;
 
-use super::clock::{Clock, Repeats, digits};
+use super::clock::{Clock, Repeats, digits, together};
 use super::report::Report;
 use super::table::Table;
 use crate::cli::BenchEnvArgs;
-use crate::plan::{self, Asked, Machine, Plan, Threading};
+use crate::plan::{self, Asked, Machine, Plan};
 use crate::request::RequestError;
-use crate::train::actors::{Actors, Exchange};
+use crate::train::actors::Group;
 use crate::train::setup::{env_config, groups_and};
+use crate::train::station::guarded;
 
 /// Wall seconds of a repeat where nothing is said.
 const SECONDS: f64 = 2.0;
@@ -137,43 +138,39 @@ fn resolve(
 /// Steps a second of the environments of `plan`.
 ///
 /// # Errors
-/// If they cannot be made, or an actor failed.
+/// If they cannot be made or stepped.
 pub(super) fn step_rates(plan: &Plan, clock: Clock) -> Result<Repeats> {
     let env = &plan.env;
-    let group_envs = env.n_envs / env.n_groups;
-    let config = env_config(plan, group_envs, env.env_threads)?;
-    let n_actions = u8::try_from(config.spec().n_actions).expect("an action is one byte");
-    let (groups, ()) = groups_and(&config, plan.seed, env.n_groups, || Ok(()))?;
-    let (groups, first): (Vec<_>, Vec<_>) = groups.into_iter().unzip();
-    thread::scope(|scope| {
-        let mut actors = Actors::start(scope, groups, Threading::Actors)?;
-        let mut rng = stream(plan.seed, Consumer::Action, 0, 0);
-        let mut order = |actors: &mut Actors, mut exchange: Exchange| {
-            for action in &mut exchange.actions {
-                *action = rng.random_range(0..n_actions);
-            }
-            actors.order(exchange);
-        };
-        for (seat, batch) in first.into_iter().enumerate() {
-            let actions = vec![0; group_envs];
-            order(
-                &mut actors,
-                Exchange {
-                    seat,
-                    actions,
-                    batch,
-                },
-            );
+    let config = env_config(plan, env.n_envs / env.n_groups, env.env_threads)?;
+    let (mut groups, ()) = groups_and(&config, plan.seed, env.n_groups, || Ok(()))?;
+    let mut all = |clock| {
+        let works = groups
+            .iter_mut()
+            .map(|(group, batch)| move || walk(group, batch, clock));
+        together("actor", works)
+    };
+    // The first steps fill caches.
+    all(clock.at_most(0.2))?;
+    let rates = (0..clock.repeats).map(|_| all(clock));
+    Ok(Repeats::new(rates.collect::<Result<_>>()?))
+}
+
+/// Steps a second of one group under random actions.
+fn walk(group: &mut Group, batch: &mut StepBatch, clock: Clock) -> Result<f64> {
+    let Group { number, env } = group;
+    let spec = *env.spec();
+    let n_actions = u8::try_from(spec.n_actions).context("an action is one byte")?;
+    let mut rng = stream(1, Consumer::Action, 0, *number as u64);
+    let mut actions = vec![0; spec.n_envs];
+    let step = || {
+        for action in &mut actions {
+            *action = rng.random_range(0..n_actions);
         }
-        let mut step = || {
-            let exchange = actors.next()?;
-            order(&mut actors, exchange);
-            Ok(group_envs as u64)
-        };
-        // The first steps follow the title screen and fill caches.
-        clock.at_most(0.2).rate(&mut step)?;
-        clock.rates(step)
-    })
+        env.send(&actions)?;
+        env.recv(batch)?;
+        Ok(spec.n_envs as u64)
+    };
+    guarded(|| clock.rate(step)).with_context(|| format!("actor {number} failed"))
 }
 
 fn table(rows: &[Row]) -> Table {

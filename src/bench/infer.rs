@@ -2,15 +2,12 @@
 //!
 //! With several threads each makes passes of its own, which is how workers act in a training.
 
-use std::thread;
-use std::time::Instant;
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::Serialize;
 
 use super::GAME;
 use super::agent::{Agent, Net, random_obs, task_of};
-use super::clock::{Clock, Repeats, digits, per_second};
+use super::clock::{Clock, Repeats, digits, together};
 use super::report::Report;
 use super::table::Table;
 use crate::cli::BenchInferArgs;
@@ -97,32 +94,17 @@ fn row(plan: &Plan, agent: &Agent, batch: usize, n_threads: usize, clock: Clock)
 
 /// Passes a second of all `nets` together, each on a thread of its own.
 fn pass_rate(nets: &mut [Net], obs: &[u8], clock: Clock) -> Result<f64> {
-    let passes = |net: &Net| {
-        tch::set_num_threads(1);
-        let mut values = Vec::new();
-        net.pass(obs, &mut values);
-        let (start, mut n) = (Instant::now(), 0);
-        while n == 0 || start.elapsed() < clock.length {
+    let works = nets.iter_mut().map(|net| {
+        move || {
+            let mut values = Vec::new();
             net.pass(obs, &mut values);
-            n += 1;
+            clock.rate(|| {
+                net.pass(obs, &mut values);
+                Ok(1)
+            })
         }
-        per_second(n, start.elapsed())
-    };
-    thread::scope(|scope| {
-        let working = nets.iter_mut().enumerate().map(|(number, net)| {
-            thread::Builder::new()
-                .name(format!("infer-{number}"))
-                .spawn_scoped(scope, move || passes(net))
-                .context("starting a thread")
-        });
-        let working: Vec<_> = working.collect::<Result<_>>()?;
-        let rates = working.into_iter().map(|working| {
-            working
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        });
-        Ok(rates.sum())
-    })
+    });
+    together("infer", works)
 }
 
 fn table(plan: &Plan, rows: &[Row]) -> Table {

@@ -15,16 +15,13 @@
 //! Operations are counted as in [`rlrun_nn::Flops`]. Left out, and so in favour of the limit: the optimizer, the loss, all
 //! copies, the replay memory, and that no convolution runs as fast as a large product.
 
-use std::thread;
-use std::time::Instant;
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 use rlrun_nn::Flops;
 use serde::Serialize;
 use tch::{Device, Kind, Tensor};
 
 use super::agent::Agent;
-use super::clock::{Clock, Repeats, digits, per_second};
+use super::clock::{Clock, Repeats, digits, together};
 use super::env::step_rates;
 use crate::plan::{AgentPlan, DeviceName, EnvPlan, Machine, Plan};
 use crate::train::station::share;
@@ -71,7 +68,7 @@ impl Limit {
         let env_us = 1e6 / env_steps_per_s.median;
         let network_us = flops / (1e3 * matrix_gflops_per_s.median);
         Ok(Self {
-            steps_per_s: 1e6 / together(device, env_us, network_us),
+            steps_per_s: 1e6 / step_us(device, env_us, network_us),
             env: widest.env,
             env_steps_per_s,
             matrix_gflops_per_s,
@@ -106,7 +103,7 @@ impl Limit {
 }
 
 /// Microseconds of a step, of what its parts need.
-fn together(device: DeviceName, env_us: f64, network_us: f64) -> f64 {
+fn step_us(device: DeviceName, env_us: f64, network_us: f64) -> f64 {
     match device {
         DeviceName::Cpu => env_us + network_us,
         DeviceName::Cuda(_) => env_us.max(network_us),
@@ -155,34 +152,16 @@ fn flops_per_step(plan: &Plan, network: Flops) -> f64 {
 /// 10^9 floating-point operations a second of matrix products, one after the other on each of so many threads.
 fn cpu_rate(n_threads: usize, clock: Clock) -> Result<f64> {
     let products = || {
-        tch::set_num_threads(1);
-        let (a, b) = (
-            matrix(MATRIX_SIZE, Device::Cpu),
-            matrix(MATRIX_SIZE, Device::Cpu),
-        );
-        let _ = a.matmul(&b);
-        let (start, mut n) = (Instant::now(), 0);
-        while n == 0 || start.elapsed() < clock.length {
+        let [a, b] = [MATRIX_SIZE; 2].map(|size| matrix(size, Device::Cpu));
+        let product = || {
             let _ = a.matmul(&b);
-            n += 1;
-        }
-        gflops(MATRIX_SIZE, per_second(n, start.elapsed()))
+            Ok(1)
+        };
+        product()?;
+        clock.rate(product)
     };
-    thread::scope(|scope| {
-        let working = (0..n_threads).map(|number| {
-            thread::Builder::new()
-                .name(format!("product-{number}"))
-                .spawn_scoped(scope, products)
-                .context("starting a thread")
-        });
-        let working: Vec<_> = working.collect::<Result<_>>()?;
-        let rates = working.into_iter().map(|working| {
-            working
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        });
-        Ok(rates.sum())
-    })
+    let products_per_s = together("product", (0..n_threads).map(|_| products))?;
+    Ok(gflops(MATRIX_SIZE, products_per_s))
 }
 
 /// The same on a GPU.
@@ -277,7 +256,7 @@ mod tests {
 
     #[test]
     fn a_gpu_works_beside_the_environments_and_a_cpu_in_turn() {
-        assert!((together(DeviceName::Cpu, 3.0, 4.0) - 7.0).abs() < 1e-12);
-        assert!((together(DeviceName::Cuda(0), 3.0, 4.0) - 4.0).abs() < 1e-12);
+        assert!((step_us(DeviceName::Cpu, 3.0, 4.0) - 7.0).abs() < 1e-12);
+        assert!((step_us(DeviceName::Cuda(0), 3.0, 4.0) - 4.0).abs() < 1e-12);
     }
 }

@@ -84,7 +84,8 @@ impl Report {
             text += &table.text();
         }
         if !notes.is_empty() {
-            text += &format!("\n{}\n", notes.join("\n"));
+            text.push('\n');
+            text += &notes.join("\n");
         }
         cli::print(&text);
         let document = Document {

@@ -22,9 +22,9 @@ pub(crate) struct BenchArgs {
 pub(crate) enum BenchCommand {
     /// Steps a second of the environments alone, with random actions
     Env(Box<BenchEnvArgs>),
-    /// Forward passes a second of an agent's network, on one thread and on all
+    /// Forward passes a second of an agent's network (without --game for MsPacman), on one thread and on all
     Infer(Box<BenchInferArgs>),
-    /// Milliseconds of one update, as the plan describes it
+    /// Milliseconds of one update, as the plan describes it (without --game for MsPacman)
     Update(Box<BenchUpdateArgs>),
     /// Train for a while without writing anything, and report steps per second, what the machine could do at most, memory
     /// and where the time went
@@ -76,7 +76,7 @@ pub(crate) struct BenchEnvArgs {
 /// `rlrun bench infer`.
 #[derive(Args, Debug)]
 pub(crate) struct BenchInferArgs {
-    /// Whose network it is; without a game MsPacman's.
+    /// Whose network it is.
     #[command(flatten)]
     pub(crate) plan: PlanArgs,
     /// Observations of each forward pass
@@ -89,7 +89,7 @@ pub(crate) struct BenchInferArgs {
 /// `rlrun bench update`.
 #[derive(Args, Debug)]
 pub(crate) struct BenchUpdateArgs {
-    /// Whose update it is; without a game MsPacman's.
+    /// Whose update it is.
     #[command(flatten)]
     pub(crate) plan: PlanArgs,
     #[command(flatten)]

@@ -205,6 +205,8 @@ fn check_training(words: &str) -> (String, Value) {
     let (achieved, limit) = (number(&row["achieved"]), &row["limit"]);
     let at_most = number(&limit["steps_per_s"]);
     assert!((achieved * at_most - number(&row["steps_per_s"]["median"])).abs() < 1e-6 * at_most);
+    // A limit that is passed is none.
+    assert!(achieved > 0.0 && achieved < 1.0, "{page}");
     let step_us = number(&limit["env_us"]) + number(&limit["network_us"]);
     assert!((1e6 / step_us - at_most).abs() < 1e-6 * at_most);
     assert!(number(&row["peak_memory_mb"]) > 50.0);
