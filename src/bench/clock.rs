@@ -36,6 +36,14 @@ impl Clock {
         }
     }
 
+    /// One repeat of `seconds`.
+    pub(super) fn once(seconds: f64) -> Self {
+        Self {
+            length: Duration::from_secs_f64(seconds),
+            repeats: 1,
+        }
+    }
+
     /// The same with repeats of `seconds` at most.
     pub(super) fn at_most(self, seconds: f64) -> Self {
         let length = self.length.min(Duration::from_secs_f64(seconds));

@@ -136,23 +136,41 @@ fn resolve(
 }
 
 /// Steps a second of the environments of `plan`.
-///
-/// # Errors
-/// If they cannot be made or stepped.
-pub(super) fn step_rates(plan: &Plan, clock: Clock) -> Result<Repeats> {
-    let env = &plan.env;
-    let config = env_config(plan, env.n_envs / env.n_groups, env.env_threads)?;
-    let (mut groups, ()) = groups_and(&config, plan.seed, env.n_groups, || Ok(()))?;
-    let mut all = |clock| {
-        let works = groups
-            .iter_mut()
-            .map(|(group, batch)| move || walk(group, batch, clock));
-        together("actor", works)
-    };
-    // The first steps fill caches.
-    all(clock.at_most(0.2))?;
-    let rates = (0..clock.repeats).map(|_| all(clock));
+fn step_rates(plan: &Plan, clock: Clock) -> Result<Repeats> {
+    let mut walk = RandomWalk::start(plan)?;
+    let rates = (0..clock.repeats).map(|_| walk.rate(clock));
     Ok(Repeats::new(rates.collect::<Result<_>>()?))
+}
+
+/// Environments that take random actions.
+pub(super) struct RandomWalk {
+    groups: Vec<(Group, StepBatch)>,
+}
+
+impl RandomWalk {
+    /// The environments of `plan`, a moment after their start.
+    ///
+    /// # Errors
+    /// If they cannot be made or stepped.
+    pub(super) fn start(plan: &Plan) -> Result<Self> {
+        let env = &plan.env;
+        let config = env_config(plan, env.n_envs / env.n_groups, env.env_threads)?;
+        let (groups, ()) = groups_and(&config, plan.seed, env.n_groups, || Ok(()))?;
+        let mut started = Self { groups };
+        // The first steps fill caches.
+        started.rate(Clock::once(0.2))?;
+        Ok(started)
+    }
+
+    /// Steps a second of all of them.
+    ///
+    /// # Errors
+    /// If they cannot be stepped.
+    pub(super) fn rate(&mut self, clock: Clock) -> Result<f64> {
+        let groups = self.groups.iter_mut();
+        let works = groups.map(|(group, batch)| move || walk(group, batch, clock));
+        together("actor", works)
+    }
 }
 
 /// Steps a second of one group under random actions.

@@ -12,6 +12,9 @@
 //!           with double another forward
 //! ```
 //!
+//! Rates of cores are those of a machine that nobody else uses: what was measured, over the core-seconds that it took, times the
+//! cores ([`super::cores`]).
+//!
 //! Operations are counted as in [`rlrun_nn::Flops`]. Left out, and so in favour of the limit: the optimizer, the loss, all
 //! copies, the replay memory, and that no convolution runs as fast as a large product.
 
@@ -22,7 +25,8 @@ use tch::{Device, Kind, Tensor};
 
 use super::agent::Agent;
 use super::clock::{Clock, Repeats, digits, together};
-use super::env::step_rates;
+use super::cores::rate_on_all;
+use super::env::RandomWalk;
 use crate::plan::{AgentPlan, DeviceName, EnvPlan, Machine, Plan};
 use crate::train::station::share;
 
@@ -57,10 +61,12 @@ impl Limit {
     /// If the environments cannot be made or stepped.
     pub(super) fn measure(plan: &Plan, machine: &Machine, clock: Clock) -> Result<Self> {
         let widest = widest(plan, machine);
-        let env_steps_per_s = step_rates(&widest, clock)?;
+        let mut walk = RandomWalk::start(&widest)?;
+        let rates = (0..clock.repeats).map(|_| rate_on_all(machine.cores, || walk.rate(clock)));
+        let env_steps_per_s = Repeats::new(rates.collect::<Result<_>>()?);
         let device = plan.learner.device;
         let rates = (0..clock.repeats).map(|_| match device {
-            DeviceName::Cpu => cpu_rate(machine.cores, clock),
+            DeviceName::Cpu => rate_on_all(machine.cores, || cpu_rate(machine.cores, clock)),
             DeviceName::Cuda(index) => gpu_rate(index, clock),
         });
         let matrix_gflops_per_s = Repeats::new(rates.collect::<Result<_>>()?);
@@ -85,8 +91,9 @@ impl Limit {
             DeviceName::Cuda(_) => "the longer of E and F/M",
         };
         format!(
-            "limit: a step takes {how}. E = {} us: {} steps/s of {} environments alone on all cores.\n\
+            "limit: a step takes {how}. E = {} us: {} steps/s of {} environments alone.\n\
              F/M = {} us: {} MFLOP of the network a step, at {} GFLOP/s of matrix products on {}.\n\
+             What cores do is measured per core-second and counted for all of them, as if no other program ran. \
              Left out: optimizer, loss, copies, and that convolutions are slower than large products.",
             digits(self.env_us),
             digits(self.env_steps_per_s.median),

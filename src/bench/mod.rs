@@ -10,11 +10,13 @@
 //! | [`threads`] | which thread had a core, and which had nothing to do |
 //! | [`agent`] | the agent of a plan, whichever it is |
 //! | [`clock`] | repeats and their median |
+//! | [`cores`] | how much of the machine's cores this process had |
 //! | [`report`] | what all of them print, and the JSON file |
 //! | [`table`] | one printer of tables |
 
 mod agent;
 mod clock;
+mod cores;
 mod env;
 mod infer;
 mod limit;

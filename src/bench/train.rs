@@ -9,6 +9,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::clock::{Clock, Repeats, digits, per_second};
+use super::cores::cores_of;
 use super::limit::Limit;
 use super::report::Report;
 use super::table::Table;
@@ -41,6 +42,8 @@ struct Row {
     limit: Limit,
     /// The median over the limit.
     achieved: f64,
+    /// Cores that the training had, on average; others may have used the rest.
+    cores_had: f64,
     /// Where the time of the learner's thread went.
     parts: Vec<Part>,
     threads: Vec<ThreadUse>,
@@ -108,6 +111,7 @@ struct Measured {
     steps: u64,
     updates: u64,
     wall: Duration,
+    cores_had: f64,
     time: Vec<(&'static str, Duration)>,
     threads: Vec<ThreadUse>,
     start_up: Duration,
@@ -129,17 +133,21 @@ impl Measured {
         training.take_time();
         let (first_step, first_update) = (training.step(), training.updates());
         let (before, start) = (Snapshot::take(), Instant::now());
-        let steps_per_s = clock.rates(|| {
-            let from = training.step();
-            training.advance()?;
-            Ok(training.step() - from)
-        })?;
+        let repeats = || {
+            clock.rates(|| {
+                let from = training.step();
+                training.advance()?;
+                Ok(training.step() - from)
+            })
+        };
+        let (steps_per_s, cores_had) = cores_of(repeats)?;
         let wall = start.elapsed();
         Ok(Self {
             steps_per_s,
             steps: training.step() - first_step,
             updates: training.updates() - first_update,
             wall,
+            cores_had,
             time: training.take_time(),
             threads: before.until(&Snapshot::take()),
             start_up,
@@ -188,6 +196,7 @@ fn row(
         updates_per_step,
         achieved: median / limit.steps_per_s,
         limit,
+        cores_had: measured.cores_had,
         parts: measured.parts(),
         steps_per_s: measured.steps_per_s,
         threads: measured.threads,
@@ -222,6 +231,7 @@ fn speed(row: &Row) -> Table {
     add("frames/s", digits(row.median_frames_per_s), alone());
     add("limit, steps/s", digits(row.limit.steps_per_s), alone());
     add("achieved", percent(row.achieved), alone());
+    add("cores it had", digits(row.cores_had), alone());
     add("updates/step", digits(row.updates_per_step), alone());
     add("start-up, s", digits(row.start_up_s), alone());
     if let Some(mb) = row.peak_memory_mb {
@@ -287,6 +297,7 @@ mod tests {
             steps: 100,
             updates: 25,
             wall: Duration::from_secs(1),
+            cores_had: 1.0,
             time: vec![
                 ("gradient", Duration::from_millis(500)),
                 ("apply", Duration::from_millis(200)),

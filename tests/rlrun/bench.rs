@@ -226,6 +226,7 @@ fn check_training(words: &str) -> (String, Value) {
     for line in [
         "limit: a step takes",
         "achieved",
+        "cores it had",
         "peak memory",
         "env_wait",
         "rest",
