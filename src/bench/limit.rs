@@ -93,7 +93,7 @@ impl Limit {
         format!(
             "limit: a step takes {how}. E = {} us: {} steps/s of {} environments alone.\n\
              F/M = {} us: {} MFLOP of the network a step, at {} GFLOP/s of matrix products on {}.\n\
-             What cores do is measured per core-second and counted for all of them, as if no other program ran. \
+             What cores do is measured per core-second and counted for all of them, as if no other program ran.\n\
              Left out: optimizer, loss, copies, and that convolutions are slower than large products.",
             digits(self.env_us),
             digits(self.env_steps_per_s.median),
