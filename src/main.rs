@@ -16,7 +16,7 @@ mod train;
 
 use std::process::ExitCode;
 
-use cli::{BenchCommand, Command, TrainAction};
+use cli::{Command, TrainAction};
 use plan::Machine;
 use request::RequestError;
 
@@ -51,9 +51,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
             TrainAction::Describe(plan) => cli::print(&plan),
             TrainAction::Train(request) => train::run(&request)?,
         },
-        Command::Bench(args) => match &args.what {
-            BenchCommand::Train(args) => bench::train(args)?,
-        },
+        Command::Bench(args) => bench::run(&args.what)?,
         Command::Toy(args) => args.run(&Machine::detect())?,
         Command::Games(args) => cli::print(&games::table(args.name.as_deref())?),
         Command::Doctor(args) => {

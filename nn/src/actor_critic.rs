@@ -8,7 +8,9 @@ use rand::Rng;
 use tch::Tensor;
 
 use crate::init::{Init, POLICY_GAIN, VALUE_GAIN};
-use crate::{Activation, Linear, MlpSpec, MlpTorso, NnError, ObsShape, Params, Torso, TorsoConfig};
+use crate::{
+    Activation, Flops, Linear, MlpSpec, MlpTorso, NnError, ObsShape, Params, Torso, TorsoConfig,
+};
 
 /// The perceptron of the policy, and that of the value.
 const MLP: MlpSpec = MlpSpec {
@@ -78,6 +80,12 @@ impl ActorCritic {
             policy: self.policy.share(),
             value: self.value.share(),
         }
+    }
+
+    /// Its operations.
+    pub fn flops(&self) -> Flops {
+        let own = self.value_torso.as_ref().map(MlpTorso::flops);
+        self.torso.flops() + own.unwrap_or_default() + self.policy.flops() + self.value.flops()
     }
 
     /// The policy's logits and the state's value.

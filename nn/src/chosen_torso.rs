@@ -4,7 +4,9 @@ use rand::Rng;
 use tch::Tensor;
 
 use crate::init::Init;
-use crate::{MlpSpec, MlpTorso, NatureTorso, NnError, ObsShape, Params, TorsoConfig, TorsoKind};
+use crate::{
+    Flops, MlpSpec, MlpTorso, NatureTorso, NnError, ObsShape, Params, TorsoConfig, TorsoKind,
+};
 
 /// Any torso.
 #[derive(Debug)]
@@ -54,6 +56,14 @@ impl Torso {
         match self {
             Self::Nature(torso) => torso.forward(obs),
             Self::Mlp(torso) => torso.forward(obs),
+        }
+    }
+
+    /// Its operations.
+    pub(crate) fn flops(&self) -> Flops {
+        match self {
+            Self::Nature(torso) => torso.flops(),
+            Self::Mlp(torso) => torso.flops(),
         }
     }
 

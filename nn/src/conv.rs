@@ -3,8 +3,8 @@
 use rand::Rng;
 use tch::{Device, Tensor};
 
-use crate::Params;
 use crate::init::{Init, RELU_GAIN};
+use crate::{Flops, Params};
 
 /// The shape of a convolution, and the scale of its input.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -63,6 +63,13 @@ impl ConvSpec {
         let room = size + 2 * self.padding - self.kernel;
         if room < 0 { 0 } else { room / self.stride + 1 }
     }
+
+    /// Operations of the convolution of an image of this size.
+    pub(crate) fn flops(&self, height: i64, width: i64) -> Flops {
+        let n_positions = self.out_size(height) * self.out_size(width);
+        let n_in = self.kernel * self.kernel * self.in_channels;
+        Flops::layer(n_positions, n_in, self.out_channels)
+    }
 }
 
 /// A convolution with bias.
@@ -105,6 +112,11 @@ impl Conv2d {
             bias: self.bias.shallow_clone(),
             spec: self.spec,
         }
+    }
+
+    /// Its operations on images of this size.
+    pub(crate) fn flops(&self, height: i64, width: i64) -> Flops {
+        self.spec.flops(height, width)
     }
 
     /// # Shapes

@@ -22,7 +22,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::conv::{convolve, memory_order};
 use crate::init::{Init, RELU_GAIN};
-use crate::{Conv2d, ConvSpec, Params, coord_channels};
+use crate::{Conv2d, ConvSpec, Flops, Params, coord_channels};
 
 /// A convolution of an image and its coordinate channels, with bias. Height and width are taken from the input.
 ///
@@ -108,6 +108,16 @@ impl CoordConv2d {
             radius: self.radius,
             windows: RefCell::new(Vec::new()),
         }
+    }
+
+    /// Its operations on images of this size: the convolution of each, and once for all of them that of the coordinates.
+    pub(crate) fn flops(&self, height: i64, width: i64) -> Flops {
+        let coords = ConvSpec {
+            in_channels: n_coords(self.radius),
+            ..self.spec
+        };
+        let coords = coords.flops(height, width).without_input_gradient();
+        self.spec.flops(height, width) + coords.once_a_batch()
     }
 
     /// # Shapes

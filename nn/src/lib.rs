@@ -41,6 +41,7 @@ mod conv;
 mod coordconv;
 mod coords;
 mod error;
+mod flops;
 #[cfg(test)]
 mod golden;
 pub mod init;
@@ -62,6 +63,7 @@ pub use conv::{Conv2d, ConvSpec, memory_order};
 pub use coordconv::CoordConv2d;
 pub use coords::coord_channels;
 pub use error::NnError;
+pub use flops::Flops;
 pub use linear::Linear;
 pub use mlp_torso::{Activation, MlpSpec, MlpTorso};
 pub use obs_shape::ObsShape;

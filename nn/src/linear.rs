@@ -3,8 +3,8 @@
 use rand::Rng;
 use tch::Tensor;
 
-use crate::Params;
 use crate::init::Init;
+use crate::{Flops, Params};
 
 /// A fully connected layer.
 #[derive(Debug)]
@@ -38,6 +38,12 @@ impl Linear {
             weight: self.weight.shallow_clone(),
             bias: self.bias.shallow_clone(),
         }
+    }
+
+    /// Its operations.
+    pub(crate) fn flops(&self) -> Flops {
+        let size = self.weight.size();
+        Flops::layer(1, size[1], size[0])
     }
 
     /// # Shapes

@@ -14,7 +14,7 @@ use rand::Rng;
 use tch::Tensor;
 
 use crate::init::{Init, RELU_GAIN};
-use crate::{Linear, NnError, Params};
+use crate::{Flops, Linear, NnError, Params};
 
 /// What follows each hidden layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +87,12 @@ impl MlpTorso {
         let [fc1, fc2] = &self.layers;
         let hidden = self.spec.activation.of(fc1.forward(obs)); // [B, width]
         self.spec.activation.of(fc2.forward(&hidden)) // [B, width]
+    }
+
+    /// Its operations.
+    pub(crate) fn flops(&self) -> Flops {
+        let [fc1, fc2] = &self.layers;
+        fc1.flops().without_input_gradient() + fc2.flops()
     }
 
     /// How many features come out.

@@ -18,7 +18,7 @@ use tch::{Kind, Tensor};
 
 use crate::init::{Init, RELU_GAIN, VALUE_GAIN};
 use crate::{
-    Activation, Linear, MlpSpec, NatureConvs, NnError, ObsShape, Params, Torso, TorsoConfig,
+    Activation, Flops, Linear, MlpSpec, NatureConvs, NnError, ObsShape, Params, Torso, TorsoConfig,
     TorsoKind,
 };
 
@@ -109,6 +109,13 @@ impl Trunk {
         }
     }
 
+    fn flops(&self) -> Flops {
+        match self {
+            Self::Nature(convs) => convs.flops(),
+            Self::Mlp(torso) => torso.flops(),
+        }
+    }
+
     fn out_features(&self) -> i64 {
         match self {
             Self::Nature(convs) => convs.out_features(),
@@ -182,6 +189,18 @@ impl QNetwork {
         Self { body }
     }
 
+    /// Its operations.
+    pub fn flops(&self) -> Flops {
+        match &self.body {
+            Body::Plain { torso, q } => torso.flops() + q.flops(),
+            Body::Dueling {
+                trunk,
+                value,
+                advantage,
+            } => trunk.flops() + value.flops() + advantage.flops(),
+        }
+    }
+
     /// The value of each action.
     ///
     /// # Shapes
@@ -231,6 +250,10 @@ impl Stream {
             hidden: self.hidden.share(),
             out: self.out.share(),
         }
+    }
+
+    fn flops(&self) -> Flops {
+        self.hidden.flops() + self.out.flops()
     }
 
     fn forward(&self, x: &Tensor) -> Tensor {

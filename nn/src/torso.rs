@@ -27,7 +27,8 @@ use tch::Tensor;
 use crate::init::{Init, RELU_GAIN};
 use crate::pixels::to_float;
 use crate::{
-    Conv2d, ConvSpec, CoordConv2d, CoordLayers, Linear, NnError, Params, TorsoConfig, TorsoKind,
+    Conv2d, ConvSpec, CoordConv2d, CoordLayers, Flops, Linear, NnError, Params, TorsoConfig,
+    TorsoKind,
 };
 
 /// The channels of the last convolution.
@@ -49,6 +50,7 @@ pub struct NatureTorso {
 pub struct NatureConvs {
     layers: Vec<Layer>,
     n_features: i64,
+    flops: Flops,
 }
 
 #[derive(Debug)]
@@ -58,6 +60,13 @@ enum Layer {
 }
 
 impl Layer {
+    fn flops(&self, height: i64, width: i64) -> Flops {
+        match self {
+            Self::Plain(conv) => conv.flops(height, width),
+            Self::Coord(conv) => conv.flops(height, width),
+        }
+    }
+
     fn forward(&self, x: &Tensor) -> Tensor {
         match self {
             Self::Plain(conv) => conv.forward(x),
@@ -99,6 +108,11 @@ impl NatureTorso {
     pub fn forward(&self, obs: &Tensor) -> Tensor {
         let x = self.convs.forward(obs); // [B, H'*W'*64]
         self.fc.forward(&x).relu_()
+    }
+
+    /// Its operations.
+    pub(crate) fn flops(&self) -> Flops {
+        self.convs.flops() + self.fc.flops()
     }
 
     /// How many features come out.
@@ -145,10 +159,23 @@ impl NatureConvs {
                 Layer::Plain(Conv2d::new(params, &name, spec, init, rng))
             }
         });
-        let layers = layers.collect();
-        let out_size = |size| specs.iter().fold(size, |size, spec| spec.out_size(size));
-        let n_features = LAST_CHANNELS * out_size(height) * out_size(width);
-        Ok(Self { layers, n_features })
+        let layers: Vec<Layer> = layers.collect();
+        let (mut flops, [mut height, mut width]) = (Flops::default(), [height, width]);
+        for (layer_idx, (layer, spec)) in layers.iter().zip(&specs).enumerate() {
+            let own = layer.flops(height, width);
+            flops = flops
+                + if layer_idx == 0 {
+                    own.without_input_gradient()
+                } else {
+                    own
+                };
+            [height, width] = [height, width].map(|size| spec.out_size(size));
+        }
+        Ok(Self {
+            layers,
+            n_features: LAST_CHANNELS * height * width,
+            flops,
+        })
     }
 
     /// A second handle of the same convolutions, for another thread: it sees every change of the parameters.
@@ -161,6 +188,7 @@ impl NatureConvs {
         Self {
             layers: layers.collect(),
             n_features: self.n_features,
+            flops: self.flops,
         }
     }
 
@@ -173,6 +201,11 @@ impl NatureConvs {
             .iter()
             .fold(pixels, |x, conv| conv.forward(&x).relu_()); // [B, 64, H', W']
         x.permute([0, 2, 3, 1]).flatten(1, -1) // no copy if channels-last
+    }
+
+    /// Their operations.
+    pub(crate) fn flops(&self) -> Flops {
+        self.flops
     }
 
     /// How many features come out.

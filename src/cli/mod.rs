@@ -1,5 +1,6 @@
 //! The command line: its words, and what each of them asks for.
 
+mod bench_args;
 mod output;
 mod toy_args;
 mod train_args;
@@ -9,11 +10,13 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+pub(crate) use bench_args::{
+    BenchArgs, BenchCommand, BenchEnvArgs, BenchInferArgs, BenchTrainArgs, BenchUpdateArgs,
+    Measuring,
+};
 pub(crate) use output::{complain, in_one_line, print};
 pub(crate) use toy_args::ToyArgs;
 pub(crate) use train_args::{PlanArgs, TrainAction, TrainArgs};
-
-use crate::config::parse_count;
 
 const EXAMPLES: &str = "\
 Units: a frame is one emulator frame, a step is one decision of the agent (4 frames), an update is one step of the \
@@ -62,44 +65,6 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// Print completions for a shell, to be put where it looks for them
     Completions(CompletionsArgs),
-}
-
-/// `rlrun bench`.
-#[derive(Args, Debug)]
-pub(crate) struct BenchArgs {
-    /// What is measured.
-    #[command(subcommand)]
-    pub(crate) what: BenchCommand,
-}
-
-/// What can be measured.
-#[derive(Debug, Subcommand)]
-pub(crate) enum BenchCommand {
-    /// Train for a while without writing anything, and report steps per second, memory and where the time went
-    Train(Box<BenchTrainArgs>),
-}
-
-/// `rlrun bench train`.
-#[derive(Args, Debug)]
-pub(crate) struct BenchTrainArgs {
-    /// What is trained.
-    #[command(flatten)]
-    pub(crate) plan: PlanArgs,
-    /// Wall seconds of each repeat
-    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = parse_count, help_heading = "Measuring")]
-    pub(crate) seconds: u64,
-    /// How often it is measured; the median counts
-    #[arg(long, value_name = "N", default_value = "3", value_parser = parse_count, help_heading = "Measuring")]
-    pub(crate) repeats: u64,
-    /// Agent steps before the clock starts
-    #[arg(long, value_name = "STEPS", default_value = "2k", value_parser = parse_count, help_heading = "Measuring")]
-    pub(crate) warmup: u64,
-    /// Do everything on one thread
-    #[arg(long, help_heading = "Measuring")]
-    pub(crate) serial: bool,
-    /// Write the numbers to a JSON file too
-    #[arg(long, value_name = "FILE", help_heading = "Measuring")]
-    pub(crate) json: Option<PathBuf>,
 }
 
 /// `rlrun games`.

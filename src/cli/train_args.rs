@@ -17,6 +17,9 @@ const HOW: &str = "How long and how wide";
 const LAYERS: &str = "Hyper-parameters, each over the one before";
 const WHERE: &str = "Where it goes";
 
+/// The key of the game.
+const GAME: &str = "game";
+
 /// Options that decide the plan, and so the numbers.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct PlanArgs {
@@ -135,6 +138,20 @@ impl PlanArgs {
         })
     }
 
+    /// The same, with a game of `ours` where these options name none.
+    ///
+    /// # Errors
+    /// As [`Self::asked`].
+    pub(crate) fn asked_of(&self, ours: &str) -> Result<Asked, RequestError> {
+        let mut asked = self.asked()?;
+        let names_game = |set: &String| set.split('=').next().is_some_and(|key| key.trim() == GAME);
+        if self.game.is_none() && asked.file.is_none() && !self.sets.iter().any(names_game) {
+            let ours = Value::String(ours.to_owned());
+            asked.flags.push(("--game", GAME, ours));
+        }
+        Ok(asked)
+    }
+
     /// The named options that were given: option, key, value.
     fn flags(&self) -> Vec<(&'static str, &'static str, Value)> {
         let word = |value: &Option<String>| value.clone().map(Value::String);
@@ -142,7 +159,7 @@ impl PlanArgs {
             value.map(|n| Value::Integer(i64::try_from(n).expect("parse_count keeps below 2^63")))
         };
         let all = [
-            ("--game", "game", word(&self.game)),
+            ("--game", GAME, word(&self.game)),
             ("--agent", "agent", word(&self.agent)),
             ("--torso", "torso.kind", word(&self.torso)),
             (

@@ -19,7 +19,7 @@
 //! | [`summary`] | what a run came to |
 
 mod a2c;
-mod actors;
+pub(crate) mod actors;
 mod collect;
 mod dqn;
 mod entry;
@@ -32,8 +32,8 @@ mod probes;
 mod restore;
 mod resumption;
 mod session;
-mod setup;
-mod station;
+pub(crate) mod setup;
+pub(crate) mod station;
 mod summary;
 mod training;
 

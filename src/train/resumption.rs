@@ -130,7 +130,8 @@ mod tests {
 
     #[test]
     fn tensors_that_do_not_belong_together_are_refused() {
-        let refuse = |change: fn(&mut TrainingState)| {
+        type Change = fn(&mut TrainingState);
+        let refuse = |change: Change| {
             let mut state = state();
             state.tensors = tensors(&state);
             change(&mut state);
@@ -138,7 +139,7 @@ mod tests {
                 .unwrap_err()
                 .to_string()
         };
-        let cases: [(fn(&mut TrainingState), &str); 3] = [
+        let cases: [(Change, &str); 3] = [
             (
                 |state| drop(state.tensors.remove(0)),
                 "of an earlier version",

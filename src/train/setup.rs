@@ -95,12 +95,12 @@ pub(crate) fn worlds_and<A>(
     recordings: &[Recording],
     make_agent: impl FnOnce(Task) -> Result<A>,
 ) -> Result<(Worlds, A)> {
-    let refused = |error: &dyn std::error::Error| RequestError::new(error.to_string());
     let config = env_config(
         plan,
         plan.env.n_envs / plan.env.n_groups,
         plan.env.env_threads,
     )?;
+    let refused = |error: &dyn std::error::Error| RequestError::new(error.to_string());
     let start = |number| start_group(plan, &config, recordings, number);
     let (agent, groups) = thread::scope(|scope| -> Result<_> {
         let starting: Vec<_> = (0..plan.env.n_groups)
@@ -146,7 +146,8 @@ pub(crate) fn env_config(
     })
 }
 
-fn task(config: &EnvConfig) -> Task {
+/// What an agent learns in such environments.
+pub(crate) fn task(config: &EnvConfig) -> Task {
     let spec = config.spec();
     let dimension = |n: usize| i64::try_from(n).expect("an observation's size fits");
     Task {

@@ -9,6 +9,7 @@
 //! On a thread of its own it works while the learner does something else; without one it works when its result is asked for.
 //! One order is out at a time, so no channel blocks a sender. A panic is an error with its message.
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::{self, Scope};
 
@@ -99,6 +100,11 @@ impl<'scope, O: Send + 'scope, R: Send + 'scope> Station<'scope, O, R> {
             }
         }
     }
+}
+
+/// What worker `number` of `n` takes of so many rows or groups.
+pub(crate) fn share(number: usize, n: usize, n_rows: usize) -> Range<usize> {
+    number * n_rows / n..(number + 1) * n_rows / n
 }
 
 impl<O, R> Station<'_, O, R> {

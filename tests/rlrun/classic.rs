@@ -89,7 +89,7 @@ fn dqn_solves_cart_pole_in_a_minute_with_each_of_three_seeds() {
         assert!(
             steps
                 .chunks(100)
-                .all(|rows| rows[0] == rows[rows.len() - 1])
+                .all(|rows| rows[rows.len() - 1] - rows[0] < 1.0)
         );
         let means: Vec<f64> = scores.chunks_exact(100).map(mean).collect();
         // It is not solved by not learning.

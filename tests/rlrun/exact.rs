@@ -78,7 +78,6 @@ fn check_exact(words: &str, folder: &str, n_kills: u64) {
         got[..2] == expected[..2],
         "{words}, {n_killed} kills: {got:?}\ninstead of {expected:?}"
     );
-    println!("{words}: {n_killed} kills, {}", got[0]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! End-to-end tests of the binary, one module for each thing a user does. One test binary: each one links libtorch.
 
+mod bench;
 mod classic;
 mod cli;
 mod dqn;

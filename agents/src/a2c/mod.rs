@@ -20,7 +20,7 @@ mod replica;
 pub use config::{A2cConfig, Schedule};
 pub use replica::{Replica, ShareGradient};
 use rlrun_nn::optim::{RmsPropTf, RmsPropTfConfig, clip_scale, global_norm};
-use rlrun_nn::{ActorCritic, NnError, Params, TorsoConfig};
+use rlrun_nn::{ActorCritic, Flops, NnError, Params, TorsoConfig};
 use tch::{Device, Tensor};
 use thiserror::Error;
 
@@ -105,6 +105,11 @@ impl A2c {
             network,
             optimizer,
         })
+    }
+
+    /// Floating-point operations of the network.
+    pub fn flops(&self) -> Flops {
+        self.network.flops()
     }
 
     /// Something that acts and computes gradients under this agent's parameters.

@@ -39,7 +39,7 @@ pub use actor::{Actor, epsilon_greedy, greedy, random_action};
 pub use config::{DqnConfig, LossKind, OptimizerKind};
 pub use replica::{Replica, ShareGradient};
 use rlrun_nn::optim::{clip_scale, global_norm};
-use rlrun_nn::{NnError, Params, TorsoConfig};
+use rlrun_nn::{Flops, NnError, Params, TorsoConfig};
 use tch::{Device, Tensor};
 use thiserror::Error;
 
@@ -124,6 +124,11 @@ impl Dqn {
             target,
             optimizer,
         })
+    }
+
+    /// Floating-point operations of the network.
+    pub fn flops(&self) -> Flops {
+        self.online.network.flops()
     }
 
     /// Something that computes gradients under this agent's parameters.

@@ -1,6 +1,6 @@
 //! A Q-network that reads the bytes of observations, and its parameters.
 
-use rlrun_nn::{NnError, ObsShape, Params, QHead, QNetwork, QNetworkConfig, TorsoConfig};
+use rlrun_nn::{Flops, NnError, ObsShape, Params, QHead, QNetwork, QNetworkConfig, TorsoConfig};
 use tch::{Device, Tensor};
 
 use super::DqnConfig;
@@ -75,6 +75,11 @@ impl Network {
     pub(super) fn q_values(&self, obs: &[u8], values: &mut Vec<f32>) {
         let q = tch::no_grad(|| self.forward(obs)); // [b, A]
         copy_out(&q, values);
+    }
+
+    /// Its operations.
+    pub(super) fn flops(&self) -> Flops {
+        self.net.flops()
     }
 
     /// How many bytes an observation has.

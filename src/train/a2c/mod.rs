@@ -23,6 +23,7 @@ use self::worker::{Actor, Worker};
 use super::collect::Collector;
 use super::games::Place;
 use super::setup::{Past, Start, Worlds, does_not_fit, worlds_and};
+use super::station::share;
 use super::training::Training;
 use crate::plan::{Plan, Threading};
 
@@ -75,7 +76,7 @@ fn teams(plan: &Plan, config: &A2cConfig, agent: &A2c, worlds: Worlds) -> (Vec<T
     let (n_groups, n_workers) = (groups.len(), plan.n_workers());
     let mut groups = groups.into_iter();
     let team = |number: usize| {
-        let own = number * n_groups / n_workers..(number + 1) * n_groups / n_workers;
+        let own = share(number, n_workers, n_groups);
         let (groups, first): (Vec<_>, Vec<_>) = groups.by_ref().take(own.len()).unzip();
         let place = Place {
             first_env: own.start * spec.n_envs,

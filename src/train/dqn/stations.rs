@@ -1,6 +1,5 @@
 //! Everyone who works for the learner of DQN.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::thread::Scope;
 
@@ -14,7 +13,7 @@ use crate::plan::{Plan, Threading};
 use crate::train::actors::Actors;
 use crate::train::collect::Collector;
 use crate::train::games::FinishedGame;
-use crate::train::station::{Place, Station};
+use crate::train::station::{Place, Station, share};
 
 /// Everyone who works for the learner.
 pub(super) struct Stations<'a> {
@@ -88,11 +87,6 @@ impl<'a> Stations<'a> {
             workers: workers.collect::<Result<_>>()?,
         })
     }
-}
-
-/// The rows of a batch that worker `number` of `n` takes.
-fn share(number: usize, n: usize, n_rows: usize) -> Range<usize> {
-    number * n_rows / n..(number + 1) * n_rows / n
 }
 
 /// Fills the buffers as far as the memory allows. It is let go before the result is out.
