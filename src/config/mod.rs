@@ -132,4 +132,6 @@ pub(crate) struct LearnerConfig {
     pub(crate) device: DeviceChoice,
     /// libtorch's CPU threads; 0 is automatic.
     pub(crate) threads: usize,
+    /// Whether each worker of A2C has a core of its own.
+    pub(crate) own_cores: bool,
 }

@@ -164,6 +164,7 @@ fn settle(config: Config, game: String, device: DeviceName, machine: &Machine) -
         learner: LearnerPlan {
             device,
             threads: automatic(config.learner.threads, machine.cores),
+            own_cores: config.learner.own_cores,
         },
         torso: config.torso,
         eval: config.eval,

@@ -17,6 +17,7 @@ use anyhow::{Context, Result, anyhow};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rlrun_envs::{BatchEnv, StepBatch};
 
+use super::home::Home;
 use super::station::guarded;
 use crate::plan::Threading;
 
@@ -58,7 +59,7 @@ pub(crate) enum Actors {
 }
 
 impl Actors {
-    /// Starts an actor for every group, or none if they are to work serially.
+    /// Starts an actor for every group, all in one home, or none if they are to work serially.
     ///
     /// # Errors
     /// If a thread cannot be started.
@@ -66,6 +67,7 @@ impl Actors {
         scope: &'scope Scope<'scope, '_>,
         groups: Vec<Group>,
         threading: Threading,
+        home: Home,
     ) -> Result<Self> {
         if threading == Threading::Serial {
             let due = VecDeque::with_capacity(groups.len());
@@ -79,6 +81,7 @@ impl Actors {
             thread::Builder::new()
                 .name(format!("actor-{}", group.number))
                 .spawn_scoped(scope, move || {
+                    home.move_in();
                     act(&mut group, &order_receiver, &result_sender);
                 })
                 .context("starting an actor thread")?;

@@ -10,6 +10,7 @@
 //! | [`evaluation`] | games played beside the training |
 //! | [`station`] | someone who works on orders, with a thread or without |
 //! | [`games`] | full games and their raw scores |
+//! | [`home`] | which core a thread lives on |
 //! | [`logs`] | tables and scalars that grow while a run goes on |
 //! | [`metrics`] | the scalars in TensorBoard |
 //! | [`entry`] | how a run is entered: a new folder, or one to go on in |
@@ -25,6 +26,7 @@ mod dqn;
 mod entry;
 mod evaluation;
 mod games;
+pub(crate) mod home;
 mod logs;
 mod metrics;
 #[cfg(test)]

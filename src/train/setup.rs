@@ -12,6 +12,7 @@ use rlrun_envs::{
 use tch::Tensor;
 
 use super::actors::Group;
+use super::home::Homes;
 use super::training::Training;
 use super::{a2c, dqn};
 use crate::plan::{AgentPlan, Plan, Threading};
@@ -93,6 +94,7 @@ impl Past {
 pub(crate) fn worlds_and<A>(
     plan: &Plan,
     recordings: &[Recording],
+    homes: Homes,
     make_agent: impl FnOnce(Task) -> Result<A>,
 ) -> Result<(Worlds, A)> {
     let config = env_config(
@@ -101,7 +103,11 @@ pub(crate) fn worlds_and<A>(
         plan.env.env_threads,
     )?;
     let refused = |error: &dyn std::error::Error| RequestError::new(error.to_string());
-    let start = |number| start_group(plan, &config, recordings, number);
+    let start = |number| {
+        // The emulators' threads live where they are made.
+        homes.of_group(number).move_in();
+        start_group(plan, &config, recordings, number)
+    };
     let (agent, groups) = thread::scope(|scope| -> Result<_> {
         let starting: Vec<_> = (0..plan.env.n_groups)
             .map(|number| {

@@ -17,6 +17,7 @@ use anyhow::Result;
 use super::worker::{Contribution, Worker};
 use crate::plan::Threading;
 use crate::train::actors::{Actors, Group};
+use crate::train::home::{Homes, Visit};
 use crate::train::station::{Place, Station};
 
 /// A worker and the groups it works with.
@@ -36,17 +37,22 @@ pub(crate) struct Crew<'scope> {
 pub(crate) fn with_crew<T>(
     teams: Vec<Team>,
     threading: Threading,
+    homes: Homes,
     drive: impl FnOnce(Crew<'_>) -> Result<T>,
 ) -> Result<T> {
     thread::scope(|scope| {
         let mut workers = Vec::new();
         for (number, (mut worker, groups)) in teams.into_iter().enumerate() {
-            let mut actors = Actors::start(scope, groups, threading)?;
+            let home = homes.of_worker(number);
+            let mut actors = Actors::start(scope, groups, threading, home)?;
             let place = match threading {
                 Threading::Actors if number > 0 => Place::Elsewhere,
                 _ => Place::Here,
             };
-            let work = move |step| worker.advance(&mut actors, step);
+            let work = move |step| {
+                let _visit = Visit::at(home);
+                worker.advance(&mut actors, step)
+            };
             workers.push(Station::start(
                 scope,
                 &format!("worker-{number}"),

@@ -22,6 +22,7 @@ use self::learner::Learner;
 use self::worker::{Actor, Worker};
 use super::collect::Collector;
 use super::games::Place;
+use super::home::Homes;
 use super::setup::{Past, Start, Worlds, does_not_fit, worlds_and};
 use super::station::share;
 use super::training::Training;
@@ -50,7 +51,8 @@ fn with_learner<T>(
     threading: Threading,
     drive: impl FnOnce(&mut Learner<'_>, &EnvSpec) -> Result<T>,
 ) -> Result<T> {
-    let (worlds, agent) = worlds_and(plan, &start.recordings, |task| {
+    let homes = Homes::new(plan, threading);
+    let (worlds, agent) = worlds_and(plan, &start.recordings, homes, |task| {
         let device = plan.learner.device.into();
         let mut agent = A2c::new(config.clone(), &plan.torso, task, device, plan.seed)?;
         if let Some(saved) = &start.tensors {
@@ -62,7 +64,7 @@ fn with_learner<T>(
     })?;
     let spec = worlds.spec;
     let (teams, past) = teams(plan, config, &agent, worlds);
-    with_crew(teams, threading, |crew| {
+    with_crew(teams, threading, homes, |crew| {
         drive(
             &mut Learner::new(plan, agent, (crew, past), start, spec.n_actions),
             &spec,

@@ -43,6 +43,7 @@ use self::stations::Stations;
 use super::actors::Actors;
 use super::collect::Collector;
 use super::games::Place;
+use super::home::{Home, Homes};
 use super::setup::{Start, does_not_fit, worlds_and};
 use super::training::Training;
 use crate::plan::{Plan, ReplayPlan, Threading};
@@ -70,7 +71,7 @@ fn with_learner<T>(
     threading: Threading,
     drive: impl FnOnce(&mut Learner<'_>, &EnvSpec) -> Result<T>,
 ) -> Result<T> {
-    let (worlds, (agent, task)) = worlds_and(plan, &start.recordings, |task| {
+    let (worlds, (agent, task)) = worlds_and(plan, &start.recordings, Homes::ANYWHERE, |task| {
         let device = plan.learner.device.into();
         let mut agent = Dqn::new(config.clone(), &plan.torso, task, device, plan.seed)?;
         if let Some(tensors) = &start.tensors {
@@ -109,7 +110,7 @@ fn with_learner<T>(
         rollout: collector.spare_rollout(),
     };
     thread::scope(|scope| {
-        let actors = Actors::start(scope, groups, threading)?;
+        let actors = Actors::start(scope, groups, threading, Home::ANYWHERE)?;
         let batch_size = config.batch_size;
         let stations = Stations::start(
             scope,
