@@ -2,7 +2,7 @@
 //!
 //! | file | what is in it |
 //! | --- | --- |
-//! | [`env`] | `bench env`: environments alone, with random actions |
+//! | [`mod@env`] | `bench env`: environments alone, with random actions |
 //! | [`infer`] | `bench infer`: forward passes of an agent's network |
 //! | [`update`] | `bench update`: one update as the plan describes it |
 //! | [`train`] | `bench train`: a training without a folder, against the clock |

@@ -18,6 +18,7 @@ use std::thread::Scope;
 use anyhow::Result;
 use rlrun_agents::stream::{Consumer, derived_seed};
 use rlrun_envs::{BatchEnv, StepBatch, env_seed, make};
+use tch::Tensor;
 
 use super::collect::Behaviour;
 use super::setup::env_config;
@@ -32,8 +33,35 @@ pub(crate) struct Evaluator<'scope> {
     interval_steps: u64,
     /// Step of the next evaluation.
     next: u64,
-    is_busy: bool,
+    /// Who plays now.
+    player: Option<Player>,
     cancelled: Cancelled,
+}
+
+/// The agent of an evaluation that is not over: with it a run that goes on begins.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Player {
+    /// Step of the training whose parameters play.
+    pub(crate) step: u64,
+    /// A copy of these parameters.
+    pub(crate) weights: Vec<(String, Tensor)>,
+}
+
+impl Player {
+    /// Another handle of the same copy.
+    pub(crate) fn share(&self) -> Self {
+        Self {
+            step: self.step,
+            weights: shared(&self.weights),
+        }
+    }
+}
+
+fn shared(weights: &[(String, Tensor)]) -> Vec<(String, Tensor)> {
+    let weights = weights.iter();
+    weights
+        .map(|(name, tensor)| (name.clone(), tensor.shallow_clone()))
+        .collect()
 }
 
 /// A copy of the agent that is to play.
@@ -90,7 +118,7 @@ impl<'scope> Evaluator<'scope> {
                 0 => u64::MAX,
                 interval => (step / interval + 1) * interval,
             },
-            is_busy: false,
+            player: None,
             cancelled,
         })
     }
@@ -101,22 +129,39 @@ impl<'scope> Evaluator<'scope> {
     /// If the games could not be played.
     pub(crate) fn look_in(&mut self, training: &dyn Training) -> Result<Option<Evaluation>> {
         let mut done = None;
-        if self.is_busy
+        if self.player.is_some()
             && let Some(outcome) = self.station.try_result()
         {
-            self.is_busy = false;
+            self.player = None;
             done = outcome?;
         }
         let step = training.step();
         if step >= self.next {
             self.next = (step / self.interval_steps + 1) * self.interval_steps;
-            if !self.is_busy {
-                let behaviour = training.evaluated()?;
-                self.station.order(Order { step, behaviour });
-                self.is_busy = true;
+            if self.player.is_none() {
+                let weights = training.weights();
+                let weights = weights.iter().map(|(name, now)| (name.clone(), now.copy()));
+                let weights = weights.collect();
+                self.begin(Player { step, weights }, training)?;
             }
         }
         Ok(done)
+    }
+
+    /// Lets `player` play, of an agent like that of `training`. Nobody else may be playing.
+    ///
+    /// # Errors
+    /// If its weights are not those of such an agent.
+    pub(crate) fn begin(&mut self, player: Player, training: &dyn Training) -> Result<()> {
+        let (step, behaviour) = (player.step, training.evaluated(&player.weights)?);
+        self.station.order(Order { step, behaviour });
+        self.player = Some(player);
+        Ok(())
+    }
+
+    /// Who plays now.
+    pub(crate) fn player(&self) -> Option<&Player> {
+        self.player.as_ref()
     }
 
     /// Waits for the evaluation that is going on.
@@ -124,10 +169,10 @@ impl<'scope> Evaluator<'scope> {
     /// # Errors
     /// As [`Self::look_in`].
     pub(crate) fn finish(&mut self) -> Result<Option<Evaluation>> {
-        if !std::mem::take(&mut self.is_busy) {
-            return Ok(None);
+        match self.player.take() {
+            Some(_) => self.station.result(),
+            None => Ok(None),
         }
-        self.station.result()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 
-use super::evaluation::Evaluation;
+use super::evaluation::{Evaluation, Player};
 use super::games::FinishedGame;
 use crate::plan::Plan;
 use crate::run::folder::RunFolder;
@@ -31,16 +31,18 @@ impl Logs {
         }
     }
 
-    /// Those of a run that goes on from `step`: what they say of later steps is cut off.
+    /// Those of a run that goes on from `step`: what they say of later steps is cut off, and of evaluations what `player`
+    /// plays anew.
     ///
     /// # Errors
     /// If it cannot be cut off.
-    pub(super) fn resume(folder: &RunFolder, step: u64) -> Result<Self> {
+    pub(super) fn resume(folder: &RunFolder, step: u64, player: Option<&Player>) -> Result<Self> {
+        let last_evaluation = player.map_or(step, |player| player.step.saturating_sub(1));
         Ok(Self {
             scalars: Scalars::resume(folder.path(), step)
                 .context("cutting the TensorBoard events back to the checkpoint")?,
             episodes: Table::resume(folder.episodes_csv(), step)?,
-            evaluations: Table::resume(folder.evaluations_csv(), step)?,
+            evaluations: Table::resume(folder.evaluations_csv(), last_evaluation)?,
         })
     }
 

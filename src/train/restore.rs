@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use tch::Tensor;
 
+use super::evaluation::Player;
 use super::resumption::Resumption;
 use super::setup::Start;
 use crate::plan::Plan;
@@ -24,6 +25,8 @@ pub(crate) struct Restored {
     pub(crate) meta: CheckpointMeta,
     /// The agent's state.
     pub(crate) tensors: Vec<(String, Tensor)>,
+    /// Of an evaluation that was not over.
+    pub(crate) player: Option<Player>,
     /// Everything else.
     resumption: Resumption,
 }
@@ -60,12 +63,13 @@ impl Restored {
         } = loaded.checkpoint;
         expect_identity(&meta.identity, &identity(plan))
             .map_err(|error| refused(&format!("{}: {error}", loaded.path.display())))?;
-        let resumption = Resumption::take(&mut tensors)
+        let (resumption, player) = Resumption::take(&mut tensors)
             .map_err(|error| refused(&format!("{}: {error}", loaded.path.display())))?;
         Ok(Self {
             folder,
             meta,
             tensors,
+            player,
             resumption,
         })
     }

@@ -6,17 +6,22 @@
 //! | `resumption/resets` i64 \[B, 4\] | of each environment: earlier resets, seed of the last one, steps since, digest of what came of them |
 //! | `resumption/actions` u8 \[all steps\] | the actions of these steps, one environment after the other |
 //! | `resumption/means` f64 \[n, 2\] | sum and number behind each mean |
+//! | `resumption/player_step` i64 \[1\] | step of the agent that was playing in an evaluation, if one was |
+//! | `resumption/player/...` | its parameters |
 
 use anyhow::{Context, Result, ensure};
 use rlrun_envs::Recording;
 use tch::Tensor;
 
+use super::evaluation::Player;
 use super::training::TrainingState;
 
 const PREFIX: &str = "resumption/";
 const RESETS: &str = "resumption/resets";
 const ACTIONS: &str = "resumption/actions";
 const MEANS: &str = "resumption/means";
+const PLAYER_STEP: &str = "resumption/player_step";
+const PLAYER: &str = "resumption/player/";
 
 /// What is read out of a checkpoint.
 #[derive(Debug, Default, PartialEq)]
@@ -27,8 +32,8 @@ pub(super) struct Resumption {
     pub(super) means: Vec<[f64; 2]>,
 }
 
-/// The tensors that are saved of `state`.
-pub(super) fn tensors(state: &TrainingState) -> Vec<(String, Tensor)> {
+/// The tensors that are saved of `state` and of an evaluation that goes on.
+pub(super) fn tensors(state: &TrainingState, player: Option<&Player>) -> Vec<(String, Tensor)> {
     let recordings = &state.recordings;
     let resets: Vec<i64> = recordings
         .iter()
@@ -52,11 +57,20 @@ pub(super) fn tensors(state: &TrainingState) -> Vec<(String, Tensor)> {
     let rows = |n: usize, width: i64| [i64::try_from(n).expect("counted in memory"), width];
     let resets = Tensor::from_slice(&resets).view(rows(recordings.len(), 4));
     let means = Tensor::from_slice(&means).view(rows(state.means.len(), 2));
-    vec![
+    let mut tensors = vec![
         (RESETS.to_owned(), resets),
         (ACTIONS.to_owned(), Tensor::from_slice(&actions)),
         (MEANS.to_owned(), means),
-    ]
+    ];
+    if let Some(Player { step, weights }) = player {
+        let step = Tensor::from_slice(&[step.cast_signed()]);
+        tensors.push((PLAYER_STEP.to_owned(), step));
+        let weights = weights.iter();
+        tensors.extend(
+            weights.map(|(name, weight)| (format!("{PLAYER}{name}"), weight.shallow_clone())),
+        );
+    }
+    tensors
 }
 
 impl Resumption {
@@ -64,10 +78,19 @@ impl Resumption {
     ///
     /// # Errors
     /// They are not there, or do not belong together.
-    pub(super) fn take(tensors: &mut Vec<(String, Tensor)>) -> Result<Self> {
-        let own: Vec<_> = tensors
+    pub(super) fn take(tensors: &mut Vec<(String, Tensor)>) -> Result<(Self, Option<Player>)> {
+        let mut own: Vec<_> = tensors
             .extract_if(.., |(name, _)| name.starts_with(PREFIX))
             .collect();
+        let weights: Vec<_> = own
+            .extract_if(.., |(name, _)| name.starts_with(PLAYER))
+            .map(|(name, weight)| (name[PLAYER.len()..].to_owned(), weight))
+            .collect();
+        let player_step = own.iter().find(|(name, _)| name == PLAYER_STEP);
+        let player = player_step.map(|(_, step)| Player {
+            step: step.int64_value(&[0]).cast_unsigned(),
+            weights,
+        });
         let named = |name: &str| {
             let mut named = own.iter().filter(|(other, _)| other == name);
             let (_, tensor) = named.next().with_context(|| {
@@ -92,7 +115,7 @@ impl Resumption {
         }
         ensure!(rest.is_empty(), "more actions than steps");
         let means = means.as_chunks::<2>().0.to_vec();
-        Ok(Self { recordings, means })
+        Ok((Self { recordings, means }, player))
     }
 }
 
@@ -118,8 +141,13 @@ mod tests {
     #[test]
     fn what_was_saved_comes_back_and_the_agents_tensors_stay() {
         let mut state = state();
-        state.tensors.extend(tensors(&state));
-        let taken = Resumption::take(&mut state.tensors).unwrap();
+        let player = Player {
+            step: 12,
+            weights: vec![("w".to_owned(), Tensor::from_slice(&[2.0_f32]))],
+        };
+        state.tensors.extend(tensors(&state, Some(&player)));
+        let (taken, taken_player) = Resumption::take(&mut state.tensors).unwrap();
+        assert_eq!(taken_player, Some(player));
         let expected = Resumption {
             recordings: state.recordings,
             means: state.means,
@@ -133,7 +161,7 @@ mod tests {
         type Change = fn(&mut TrainingState);
         let refuse = |change: Change| {
             let mut state = state();
-            state.tensors = tensors(&state);
+            state.tensors = tensors(&state, None);
             change(&mut state);
             Resumption::take(&mut state.tensors)
                 .unwrap_err()

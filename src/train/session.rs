@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use rlrun_envs::EnvSpec;
 
-use super::evaluation::{Evaluation, Evaluator};
+use super::evaluation::{Evaluation, Evaluator, Player};
 use super::games::FinishedGame;
 use super::logs::Logs;
 use super::metrics::Row;
@@ -47,6 +47,8 @@ pub(super) struct Session<'a> {
     folder: RunFolder,
     stats: EpisodeStats,
     best_evaluation: Option<BestEvaluation>,
+    /// Of the evaluation that is not over.
+    player: Option<Player>,
     logs: Logs,
     progress: Progress,
     clock: RunClock,
@@ -78,6 +80,7 @@ impl<'a> Session<'a> {
         Self {
             stats: EpisodeStats::default(),
             best_evaluation: None,
+            player: None,
             logs: Logs::create(&folder, plan),
             progress,
             clock: RunClock::start(0.0),
@@ -106,7 +109,12 @@ impl<'a> Session<'a> {
         stop: StopFlag,
         verbosity: Verbosity,
     ) -> Result<Self> {
-        let Restored { folder, meta, .. } = restored;
+        let Restored {
+            folder,
+            meta,
+            player,
+            ..
+        } = restored;
         if meta.steps < plan.total_steps {
             folder.reopen(&plan.to_toml())?;
         }
@@ -119,7 +127,8 @@ impl<'a> Session<'a> {
         Ok(Self {
             stats: meta.episode_stats,
             best_evaluation: meta.best_evaluation,
-            logs: Logs::resume(&folder, meta.steps)?,
+            logs: Logs::resume(&folder, meta.steps, player.as_ref())?,
+            player,
             progress,
             clock: RunClock::start(meta.wall_seconds),
             stop,
@@ -167,6 +176,9 @@ impl<'a> Session<'a> {
         training: &mut dyn Training,
         evaluator: &mut Evaluator<'_>,
     ) -> Result<Ending> {
+        if let Some(player) = &self.player {
+            evaluator.begin(player.share(), training)?;
+        }
         let checkpoint_interval = Duration::from_secs(self.plan.run.checkpoint_interval_seconds);
         while training.step() < self.plan.total_steps {
             if self.stop.is_requested() {
@@ -177,6 +189,7 @@ impl<'a> Session<'a> {
             let step = training.step();
             self.progress.update(step, self.stats.mean_score());
             self.count_evaluation(evaluator.look_in(training)?);
+            self.player = evaluator.player().map(Player::share);
             if step >= self.next_row {
                 self.write_row(training);
             }
@@ -187,6 +200,7 @@ impl<'a> Session<'a> {
             }
         }
         self.count_evaluation(evaluator.finish()?);
+        self.player = None;
         Ok(Ending::Finished)
     }
 
@@ -259,7 +273,9 @@ impl<'a> Session<'a> {
         self.flush();
         let dir = self.folder.checkpoints();
         let mut state = training.state()?;
-        state.tensors.extend(resumption::tensors(&state));
+        state
+            .tensors
+            .extend(resumption::tensors(&state, self.player.as_ref()));
         let checkpoint = Checkpoint {
             step: training.step(),
             meta: CheckpointMeta {

@@ -58,11 +58,11 @@ pub(crate) trait Training {
     /// The network's parameters, in order.
     fn weights(&self) -> Vec<(String, Tensor)>;
 
-    /// A copy of the agent as it is now, that plays as in an evaluation.
+    /// A copy of the agent with `weights` of now or earlier, that plays as in an evaluation.
     ///
     /// # Errors
-    /// If it cannot be made.
-    fn evaluated(&self) -> Result<Box<dyn Behaviour + Send>>;
+    /// If they are not those of its network.
+    fn evaluated(&self, weights: &[(String, Tensor)]) -> Result<Box<dyn Behaviour + Send>>;
 
     /// Where the learner's thread spent its time since this was last asked, in the order in which things happen.
     fn take_time(&mut self) -> Vec<(&'static str, Duration)>;

@@ -75,7 +75,7 @@ fn check_exact(words: &str, folder: &str, n_kills: u64) {
     let ended = here.rlrun(&next);
     let got = outcome(&here, &run, &ended);
     assert!(
-        got[..2] == expected[..2],
+        got == expected,
         "{words}, {n_killed} kills: {got:?}\ninstead of {expected:?}"
     );
 }

@@ -126,11 +126,12 @@ impl A2c {
         }
     }
 
-    /// Something that acts under a copy of the parameters, which stays as it is. It may be sent to another thread.
+    /// Something that acts under a copy of `weights`, which are what [`Self::weights`] gave now or earlier. It may be sent to
+    /// another thread.
     ///
     /// # Errors
-    /// None that [`Self::new`] did not have: the network is built once more.
-    pub fn copy(&self) -> Result<Replica, A2cError> {
+    /// They are not those of this agent's network.
+    pub fn copy(&self, weights: &[(String, Tensor)]) -> Result<Replica, A2cError> {
         let mut copy = Self::new(
             self.config.clone(),
             &self.torso,
@@ -138,7 +139,7 @@ impl A2c {
             self.params.device(),
             0,
         )?;
-        copy.params.load(&self.weights())?;
+        copy.params.load(weights)?;
         Ok(copy.replica())
     }
 

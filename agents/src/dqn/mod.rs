@@ -155,6 +155,24 @@ impl Dqn {
         Ok(actor)
     }
 
+    /// Something that acts under a copy of `weights`, which are what [`Self::weights`] gave now or earlier, until it is
+    /// refreshed.
+    ///
+    /// # Errors
+    /// They are not those of this agent's network.
+    pub fn actor_with(&self, weights: &[(String, Tensor)]) -> Result<Actor, DqnError> {
+        let Part {
+            mut params,
+            network,
+        } = Part::new(&self.shape, 0)?;
+        params.load(weights)?;
+        Ok(Actor {
+            network,
+            params: params.tensors(),
+            source: self.online.params.tensors(),
+        })
+    }
+
     /// The update from the gradients of all shares, in their order, `step` steps into the training. Returns the td errors
     /// y - Q as well, in the order of the shares' rows.
     ///

@@ -119,8 +119,8 @@ impl Training for Learner<'_> {
         self.agent.weights()
     }
 
-    fn evaluated(&self) -> Result<Box<dyn Behaviour + Send>> {
-        let copy = self.agent.copy()?;
+    fn evaluated(&self, weights: &[(String, Tensor)]) -> Result<Box<dyn Behaviour + Send>> {
+        let copy = self.agent.copy(weights)?;
         let actor = Actor::new(copy, self.n_actions, self.seed, Consumer::Evaluation);
         Ok(Box::new(actor))
     }

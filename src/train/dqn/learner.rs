@@ -321,8 +321,8 @@ impl Training for Learner<'_> {
         self.agent.weights()
     }
 
-    fn evaluated(&self) -> Result<Box<dyn Behaviour + Send>> {
-        let (actor, config) = (self.agent.actor()?, &self.rhythm.config);
+    fn evaluated(&self, weights: &[(String, Tensor)]) -> Result<Box<dyn Behaviour + Send>> {
+        let (actor, config) = (self.agent.actor_with(weights)?, &self.rhythm.config);
         let epsilon = Epsilon::OfEvaluation(config.eval_epsilon);
         let (n_actions, seed) = (self.rhythm.n_actions, self.rhythm.seed);
         Ok(Box::new(Explorer::new(actor, epsilon, n_actions, seed)))
