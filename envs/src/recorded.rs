@@ -97,11 +97,8 @@ impl RecordedBatch {
             });
         }
         let n_steps = recordings.iter().map(|recording| recording.actions.len());
-        let starts: Vec<usize> = {
-            let longest = n_steps.clone().max().unwrap_or(0);
-            n_steps.map(|n| longest - n).collect()
-        };
-        let longest = recordings[0].actions.len() + starts[0];
+        let longest = n_steps.clone().max().unwrap_or(0);
+        let starts: Vec<usize> = n_steps.map(|n| longest - n).collect();
         let seeds: Vec<u32> = recordings.iter().map(|recording| recording.seed).collect();
         let mut retraced = vec![(GameSoFar::default(), 0_u64); spec.n_envs];
         let mut actions = vec![0; spec.n_envs];
@@ -124,7 +121,7 @@ impl RecordedBatch {
             self.inner.recv(out)?;
             for (env, (game, digest)) in retraced.iter_mut().enumerate() {
                 if t >= starts[env] {
-                    game.step(out.reward[env], out.game_over[env]);
+                    let _ = game.step(out.reward[env], out.game_over[env]);
                     *digest = fold(*digest, out, env, &spec);
                 }
             }
@@ -217,17 +214,16 @@ impl std::fmt::Debug for RecordedBatch {
 }
 
 impl GameSoFar {
-    fn step(&mut self, reward: f32, game_over: bool) {
+    /// Counts a step. If the game is over with it, returns the game, and another one begins.
+    pub fn step(&mut self, reward: f32, game_over: bool) -> Option<Self> {
         self.score += f64::from(reward);
         self.length_steps += 1;
-        if game_over {
-            *self = Self::default();
-        }
+        game_over.then(|| std::mem::take(self))
     }
 }
 
 /// Takes what came of a step into a digest: reward, flags, and one byte in about a hundred of the observation, which together
-/// over many steps leave no difference unseen. Source of the constants: FNV-1a, 64 bits.
+/// over many steps leave no difference unseen. After FNV-1a (64 bits), with an addition so that zeros count too.
 fn fold(digest: u64, out: &StepBatch, env: usize, spec: &EnvSpec) -> u64 {
     const PRIME: u64 = 0x0100_0000_01b3;
     const STRIDE: usize = 97;

@@ -1,6 +1,7 @@
 //! How a run is entered: a new folder, or one to go on in.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -48,11 +49,20 @@ pub(crate) fn run(request: &TrainRequest) -> Result<()> {
             Screen::new(verbosity).warn("stopped before the first frame; nothing was written");
             return Ok(());
         }
-        let spec = *spec;
+        let (spec, screen) = (*spec, Screen::new(verbosity));
         let session = match (restored, &request.folder) {
-            (Some(restored), _) => Session::resume(plan, spec, restored, stop, verbosity)?,
+            (Some(restored), _) => {
+                // Whatever is refused is refused before the folder is changed.
+                training.settle(restored.folder.path(), &screen)?;
+                Session::resume(plan, spec, restored, stop, verbosity)?
+            }
             (None, FolderRequest::Create { runs_root, name }) => {
                 let folder = create_folder(plan, runs_root, name.as_deref())?;
+                if let Err(error) = training.settle(folder.path(), &screen) {
+                    // Nothing has begun.
+                    let _ = fs::remove_dir_all(folder.path());
+                    return Err(error);
+                }
                 Session::create(plan, spec, folder, stop, verbosity)
             }
             (None, FolderRequest::Open { .. }) => {

@@ -11,6 +11,7 @@
 //! than long ones. DQN acts with `dqn.eval_epsilon`, A2C draws from its policy. What is played depends on (seed, step) alone,
 //! and the training on none of it. If an evaluation takes longer than the interval, the next one is left out.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Scope;
@@ -34,7 +35,7 @@ pub(crate) struct Evaluator<'scope> {
     /// Step of the next evaluation.
     next: u64,
     /// Who plays now.
-    player: Option<Player>,
+    player: Option<Rc<Player>>,
     cancelled: Cancelled,
 }
 
@@ -45,23 +46,6 @@ pub(crate) struct Player {
     pub(crate) step: u64,
     /// A copy of these parameters.
     pub(crate) weights: Vec<(String, Tensor)>,
-}
-
-impl Player {
-    /// Another handle of the same copy.
-    pub(crate) fn share(&self) -> Self {
-        Self {
-            step: self.step,
-            weights: shared(&self.weights),
-        }
-    }
-}
-
-fn shared(weights: &[(String, Tensor)]) -> Vec<(String, Tensor)> {
-    let weights = weights.iter();
-    weights
-        .map(|(name, tensor)| (name.clone(), tensor.shallow_clone()))
-        .collect()
 }
 
 /// A copy of the agent that is to play.
@@ -128,13 +112,7 @@ impl<'scope> Evaluator<'scope> {
     /// # Errors
     /// If the games could not be played.
     pub(crate) fn look_in(&mut self, training: &dyn Training) -> Result<Option<Evaluation>> {
-        let mut done = None;
-        if self.player.is_some()
-            && let Some(outcome) = self.station.try_result()
-        {
-            self.player = None;
-            done = outcome?;
-        }
+        let done = self.look_at_games()?;
         let step = training.step();
         if step >= self.next {
             self.next = (step / self.interval_steps + 1) * self.interval_steps;
@@ -142,17 +120,31 @@ impl<'scope> Evaluator<'scope> {
                 let weights = training.weights();
                 let weights = weights.iter().map(|(name, now)| (name.clone(), now.copy()));
                 let weights = weights.collect();
-                self.begin(Player { step, weights }, training)?;
+                self.begin(Rc::new(Player { step, weights }), training)?;
             }
         }
         Ok(done)
+    }
+
+    /// Hands out what an evaluation came to, if it is over.
+    ///
+    /// # Errors
+    /// If the games could not be played.
+    pub(crate) fn look_at_games(&mut self) -> Result<Option<Evaluation>> {
+        if self.player.is_some()
+            && let Some(outcome) = self.station.try_result()
+        {
+            self.player = None;
+            return outcome;
+        }
+        Ok(None)
     }
 
     /// Lets `player` play, of an agent like that of `training`. Nobody else may be playing.
     ///
     /// # Errors
     /// If its weights are not those of such an agent.
-    pub(crate) fn begin(&mut self, player: Player, training: &dyn Training) -> Result<()> {
+    pub(crate) fn begin(&mut self, player: Rc<Player>, training: &dyn Training) -> Result<()> {
         let (step, behaviour) = (player.step, training.evaluated(&player.weights)?);
         self.station.order(Order { step, behaviour });
         self.player = Some(player);
@@ -160,19 +152,8 @@ impl<'scope> Evaluator<'scope> {
     }
 
     /// Who plays now.
-    pub(crate) fn player(&self) -> Option<&Player> {
+    pub(crate) fn player(&self) -> Option<&Rc<Player>> {
         self.player.as_ref()
-    }
-
-    /// Waits for the evaluation that is going on.
-    ///
-    /// # Errors
-    /// As [`Self::look_in`].
-    pub(crate) fn finish(&mut self) -> Result<Option<Evaluation>> {
-        match self.player.take() {
-            Some(_) => self.station.result(),
-            None => Ok(None),
-        }
     }
 }
 

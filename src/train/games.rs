@@ -47,11 +47,7 @@ impl GamesInPlay {
             rollout.reward.iter().zip(&rollout.game_over).enumerate()
         {
             let (t, env) = (idx / n_envs, idx % n_envs);
-            let game = &mut self.games[env];
-            game.score += f64::from(reward);
-            game.length_steps += 1;
-            if game_over {
-                let game = std::mem::take(game);
+            if let Some(game) = self.games[env].step(reward, game_over) {
                 finished.push(FinishedGame {
                     step: first_step + ((t + 1) * self.place.n_envs_total) as u64,
                     env: self.place.first_env + env,

@@ -79,6 +79,7 @@ impl Restored {
 pub(crate) fn identity(plan: &Plan) -> Identity {
     Identity::new([
         ("agent", plan.agent.kind().to_string()),
+        ("environments", plan.env.n_envs.to_string()),
         ("game", plan.game.clone()),
         ("protocol", plan.protocol.to_string()),
         ("seed", plan.seed.to_string()),

@@ -1,6 +1,6 @@
 //! A run with its folder: trains until the plan is fulfilled, a stop is asked for, or an actor fails.
 
-use std::fs;
+use std::rc::Rc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -28,6 +28,8 @@ use crate::run::progress::Progress;
 use crate::run::screen::Verbosity;
 use crate::run::stop::StopFlag;
 
+/// Between two looks at whether a stop is asked for, while only games are waited for.
+const STOP_INTERVAL: Duration = Duration::from_millis(20);
 /// Between two attempts to save before its time.
 const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -48,7 +50,7 @@ pub(super) struct Session<'a> {
     stats: EpisodeStats,
     best_evaluation: Option<BestEvaluation>,
     /// Of the evaluation that is not over.
-    player: Option<Player>,
+    player: Option<Rc<Player>>,
     logs: Logs,
     progress: Progress,
     clock: RunClock,
@@ -128,7 +130,7 @@ impl<'a> Session<'a> {
             stats: meta.episode_stats,
             best_evaluation: meta.best_evaluation,
             logs: Logs::resume(&folder, meta.steps, player.as_ref())?,
-            player,
+            player: player.map(Rc::new),
             progress,
             clock: RunClock::start(meta.wall_seconds),
             stop,
@@ -150,13 +152,6 @@ impl<'a> Session<'a> {
     /// # Errors
     /// What ended the training before its time; a checkpoint is saved first.
     pub(super) fn run(mut self, training: &mut dyn Training, threading: Threading) -> Result<()> {
-        if let Err(error) = training.settle(self.folder.path(), self.progress.screen()) {
-            if self.saved_step.is_none() {
-                // Nothing has begun.
-                let _ = fs::remove_dir_all(self.folder.path());
-            }
-            return Err(error);
-        }
         if self.saved_step.is_none() {
             // A run that is killed before its first interval is over can be resumed too.
             self.save_or_warn(training);
@@ -177,7 +172,7 @@ impl<'a> Session<'a> {
         evaluator: &mut Evaluator<'_>,
     ) -> Result<Ending> {
         if let Some(player) = &self.player {
-            evaluator.begin(player.share(), training)?;
+            evaluator.begin(Rc::clone(player), training)?;
         }
         let checkpoint_interval = Duration::from_secs(self.plan.run.checkpoint_interval_seconds);
         while training.step() < self.plan.total_steps {
@@ -189,7 +184,7 @@ impl<'a> Session<'a> {
             let step = training.step();
             self.progress.update(step, self.stats.mean_score());
             self.count_evaluation(evaluator.look_in(training)?);
-            self.player = evaluator.player().map(Player::share);
+            self.player = evaluator.player().map(Rc::clone);
             if step >= self.next_row {
                 self.write_row(training);
             }
@@ -199,7 +194,17 @@ impl<'a> Session<'a> {
                 self.save_or_warn(training);
             }
         }
-        self.count_evaluation(evaluator.finish()?);
+        if self.player.is_some() {
+            // Full games take a while, in which a kill should cost nothing.
+            self.save_or_warn(training);
+        }
+        while evaluator.player().is_some() {
+            if self.stop.is_requested() {
+                return Ok(Ending::Stopped);
+            }
+            self.count_evaluation(evaluator.look_at_games()?);
+            thread::park_timeout(STOP_INTERVAL);
+        }
         self.player = None;
         Ok(Ending::Finished)
     }
@@ -275,7 +280,7 @@ impl<'a> Session<'a> {
         let mut state = training.state()?;
         state
             .tensors
-            .extend(resumption::tensors(&state, self.player.as_ref()));
+            .extend(resumption::tensors(&state, self.player.as_deref()));
         let checkpoint = Checkpoint {
             step: training.step(),
             meta: CheckpointMeta {
@@ -306,10 +311,11 @@ impl<'a> Session<'a> {
     /// Those of the training.
     fn close(mut self, training: &mut dyn Training, ending: Result<Ending>) -> Result<()> {
         self.progress.finish();
-        if training.step() > self.last_row {
+        // A run that goes on writes its next row where it would have been without the stop, so this comes before the last row.
+        let saved = self.save_checkpoint(training);
+        if matches!(ending, Ok(Ending::Finished)) && training.step() > self.last_row {
             self.write_row(training);
         }
-        let saved = self.save_checkpoint(training);
         let dir = self.folder.path().display().to_string();
         let how_to_resume = format!("go on with: rlrun --resume {dir}");
         let step = grouped(training.step());

@@ -75,6 +75,14 @@ fn a_memory_on_disk_gives_the_numbers_of_one_in_memory() {
     );
     let ended = here.rlrun("--resume runs/probe:lives/dqn-conv/m --steps 3k --quiet");
     assert_eq!(ended.status, Some(0), "{ended:?}");
+    // Under whatever name the folder is given.
+    std::os::unix::fs::symlink(
+        here.path().join("runs/probe:lives/dqn-conv/m"),
+        here.path().join("link"),
+    )
+    .expect("a link");
+    let ended = here.rlrun("--resume link --steps 4k --quiet");
+    assert_eq!(ended.status, Some(0), "{ended:?}");
 }
 
 #[test]
@@ -124,11 +132,15 @@ fn check_damage(damage: impl FnOnce(&mut Vec<u8>), expected: &str) {
     let mut bytes = fs::read(&path).expect("a file");
     damage(&mut bytes);
     fs::write(&path, bytes).expect("it is writable");
+    let result = |name| fs::read_to_string(here.path().join(RUN).join(name)).expect("a file");
+    let names = ["summary.json", "plan.toml", "episodes.csv"];
+    let before = names.map(result);
     check_refusal(
         &here,
         &format!("--resume {RUN} --steps 2k --quiet"),
         expected,
     );
+    assert!(names.map(result) == before, "the finished run was changed");
 }
 
 #[test]

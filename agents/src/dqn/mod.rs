@@ -145,14 +145,7 @@ impl Dqn {
     /// # Errors
     /// None that [`Self::new`] would not have had: another network of the same shape is built.
     pub fn actor(&self) -> Result<Actor, DqnError> {
-        let Part { params, network } = Part::new(&self.shape, 0)?;
-        let actor = Actor {
-            network,
-            params: params.tensors(),
-            source: self.online.params.tensors(),
-        };
-        actor.refresh();
-        Ok(actor)
+        self.actor_with(&self.weights())
     }
 
     /// Something that acts under a copy of `weights`, which are what [`Self::weights`] gave now or earlier, until it is

@@ -201,6 +201,8 @@ impl Memory {
             return folder.join(FILE);
         }
         let game = self.identity.replace([' ', ':'], "-");
+        // `.` is a name of it, too.
+        let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
         let run = folder.file_name().unwrap_or_default().to_string_lossy();
         self.plan.dir.join(format!("{game}-{run}.replay"))
     }
