@@ -93,10 +93,26 @@ impl ActorCritic {
     /// # Shapes
     /// Observations as [`ObsShape::tensor`] makes them `-> ([B, A], [B])`
     pub fn forward(&self, obs: &Tensor) -> (Tensor, Tensor) {
-        let features = self.torso.forward(obs); // [B, F]
+        self.finish(&self.begin(obs))
+    }
+
+    /// The part of a forward pass that is worth keeping, to be finished now or, with others of the same parameters, later.
+    ///
+    /// # Shapes
+    /// Observations `[B, ...] -> [B, n]`
+    pub fn begin(&self, obs: &Tensor) -> Tensor {
+        self.torso.begin(obs)
+    }
+
+    /// The policy's logits and the state's value, from what was begun.
+    ///
+    /// # Shapes
+    /// `[B, n] -> ([B, A], [B])`
+    pub fn finish(&self, begun: &Tensor) -> (Tensor, Tensor) {
+        let features = self.torso.finish(begun); // [B, F]
         let logits = self.policy.forward(&features); // [B, A]
         let features = match &self.value_torso {
-            Some(torso) => torso.forward(obs), // [B, F]
+            Some(torso) => torso.forward(begun), // [B, F], of the observations: see `Torso::begin`
             None => features,
         };
         let value = self.value.forward(&features).squeeze_dim(1); // [B]

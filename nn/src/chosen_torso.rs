@@ -59,6 +59,26 @@ impl Torso {
         }
     }
 
+    /// The part of a forward pass that is worth keeping: of pictures what the convolutions make of them, of a few numbers
+    /// these themselves.
+    pub fn begin(&self, obs: &Tensor) -> Tensor {
+        match self {
+            Self::Nature(torso) => torso.begin(obs),
+            Self::Mlp(_) => obs.shallow_clone(),
+        }
+    }
+
+    /// The rest of what was begun.
+    ///
+    /// # Shapes
+    /// Gives `f32 [B, out_features]`
+    pub fn finish(&self, begun: &Tensor) -> Tensor {
+        match self {
+            Self::Nature(torso) => torso.finish(begun),
+            Self::Mlp(torso) => torso.forward(begun),
+        }
+    }
+
     /// Its operations.
     pub(crate) fn flops(&self) -> Flops {
         match self {

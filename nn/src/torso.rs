@@ -106,8 +106,23 @@ impl NatureTorso {
     /// # Shapes
     /// `u8 [B, C, H, W] -> f32 [B, 512]`
     pub fn forward(&self, obs: &Tensor) -> Tensor {
-        let x = self.convs.forward(obs); // [B, H'*W'*64]
-        self.fc.forward(&x).relu_()
+        self.finish(&self.begin(obs))
+    }
+
+    /// The convolutions: what is worth keeping of a forward pass, being six sevenths of its operations.
+    ///
+    /// # Shapes
+    /// `u8 [B, C, H, W] -> f32 [B, H'*W'*64]`
+    pub fn begin(&self, obs: &Tensor) -> Tensor {
+        self.convs.forward(obs)
+    }
+
+    /// The rest of what was begun.
+    ///
+    /// # Shapes
+    /// `f32 [B, H'*W'*64] -> f32 [B, 512]`
+    pub fn finish(&self, begun: &Tensor) -> Tensor {
+        self.fc.forward(begun).relu_()
     }
 
     /// Its operations.

@@ -122,6 +122,7 @@ impl A2c {
             device: self.params.device(),
             network: self.network.share(),
             params: self.params.tensors(),
+            kept: Vec::new(),
             scratch: replica::Scratch::default(),
         }
     }

@@ -22,7 +22,18 @@ pub struct Replica {
     pub(super) device: Device,
     pub(super) network: ActorCritic,
     pub(super) params: Vec<Tensor>,
+    pub(super) kept: Vec<Kept>,
     pub(super) scratch: Scratch,
+}
+
+/// What is kept of the forward pass that chose a step's actions: the parameters stand still for a rollout, so the update
+/// needs this very pass.
+#[derive(Debug)]
+pub(super) struct Kept {
+    /// The step and the first of the environments: they order the rows.
+    at: (u64, usize),
+    /// \[b, n\], with the graph behind it.
+    begun: Tensor,
 }
 
 /// Buffers of an update, kept from one to the next.
@@ -66,6 +77,18 @@ impl Replica {
         copy_out(&policy, logits);
     }
 
+    /// The same for `at`, a step and the first of its environments, of the rollout whose gradient is asked for next. The
+    /// gradient then does not have to look at these observations again.
+    ///
+    /// # Shapes
+    /// As [`Self::act`].
+    pub fn act_and_keep(&mut self, obs: &[u8], at: (u64, usize), logits: &mut Vec<f32>) {
+        let begun = self.network.begin(&self.obs_tensor(obs)); // [b, n]
+        let (policy, _) = tch::no_grad(|| self.network.finish(&begun)); // [b, A]
+        copy_out(&policy, logits);
+        self.kept.push(Kept { at, begun });
+    }
+
     /// The critic's values of a batch of observations, written to `values`.
     ///
     /// # Shapes
@@ -78,7 +101,7 @@ impl Replica {
     /// What a full rollout adds to the gradient of a batch of `n_total` transitions.
     ///
     /// # Panics
-    /// If the rollout's observations are not of the task's shape.
+    /// If the rollout's observations are not of the task's shape, or what was kept is of some of its rows only.
     pub fn gradient(&mut self, rollout: &Rollout, n_total: usize) -> ShareGradient {
         self.compute_returns(rollout);
         #[expect(
@@ -92,7 +115,8 @@ impl Replica {
         };
         let action = Tensor::from_slice(&rollout.action).to_device(self.device); // [m]
         let returns = Tensor::from_slice(&self.scratch.returns).to_device(self.device); // [m]
-        let (logits, value) = self.network.forward(&self.obs_tensor(&rollout.obs)); // [m, A], [m]
+        let begun = self.begun(rollout); // [m, n]
+        let (logits, value) = self.network.finish(&begun); // [m, A], [m]
         let loss = loss(&logits, &value, &action, &returns, weights);
         let grads = Tensor::run_backward(&[&loss.total], &self.params, false, false);
 
@@ -112,6 +136,23 @@ impl Replica {
                 square_returns: sum(|r| r * r),
             },
         }
+    }
+
+    /// What acting kept of the rollout's forward pass, or that part of it now.
+    ///
+    /// # Shapes
+    /// \[m, n\]
+    fn begun(&mut self, rollout: &Rollout) -> Tensor {
+        if self.kept.is_empty() {
+            return self.network.begin(&self.obs_tensor(&rollout.obs));
+        }
+        // Groups of environments report in any order; rows do not.
+        self.kept.sort_by_key(|kept| kept.at);
+        let begun: Vec<Tensor> = self.kept.drain(..).map(|kept| kept.begun).collect();
+        let begun = Tensor::cat(&begun, 0);
+        let n_rows = i64::try_from(rollout.n_transitions());
+        assert_eq!(n_rows, Ok(begun.size()[0]), "rows of a rollout are missing");
+        begun
     }
 
     /// Fills `scratch.returns` with the n-step returns of the rollout.
@@ -282,6 +323,39 @@ mod tests {
             let difference = whole.terms.explained_variance() - sum.terms.explained_variance();
             assert!(difference.abs() < 1e-4, "{difference}");
         }
+    }
+
+    #[test]
+    fn what_acting_kept_gives_the_gradient_of_looking_again() {
+        for kind in [TorsoKind::Conv, TorsoKind::CoordConv] {
+            let agent = agent(kind, 1);
+            let rollout = rollout(0..4);
+            let expected = agent.replica().gradient(&rollout, 8);
+            let (mut replica, mut logits) = (agent.replica(), Vec::new());
+            for _ in 0..2 {
+                // Two groups of two environments, of which the second reports first.
+                for (t, env) in [(0, 2), (0, 0), (1, 2), (1, 0)] {
+                    let rows = (4 * t + env) * 1296..(4 * t + env + 2) * 1296;
+                    replica.act_and_keep(&rollout.obs[rows], (t as u64, env), &mut logits);
+                }
+                let got = replica.gradient(&rollout, 8);
+                for (got, expected) in got.grads.iter().zip(&expected.grads) {
+                    assert_eq!(got.stride(), expected.stride());
+                    let scale = expected.abs().max().double_value(&[]).max(1e-6);
+                    let difference = (got - expected).abs().max().double_value(&[]);
+                    assert!(difference < 1e-5 * scale, "{difference} of {scale}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "rows of a rollout are missing")]
+    fn a_rollout_of_which_some_rows_were_kept_is_a_bug() {
+        let rollout = rollout(0..4);
+        let mut replica = agent(TorsoKind::Conv, 1).replica();
+        replica.act_and_keep(&rollout.obs[..4 * 1296], (0, 0), &mut Vec::new());
+        let _ = replica.gradient(&rollout, 8);
     }
 
     #[test]

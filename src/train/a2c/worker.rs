@@ -36,6 +36,9 @@ pub(crate) struct Actor {
     logits: Vec<f32>,
 }
 
+/// An actor whose forward passes are kept for the gradient of the rollout.
+struct Learning<'a>(&'a mut Actor);
+
 /// What a worker adds to an update.
 #[derive(Debug)]
 pub(crate) struct Contribution {
@@ -67,7 +70,8 @@ impl Worker {
     /// # Errors
     /// If an actor failed.
     pub(crate) fn advance(&mut self, actors: &mut Actors, step: u64) -> Result<Contribution> {
-        let games = self.collector.collect(actors, step, &mut self.actor)?;
+        let mut learning = Learning(&mut self.actor);
+        let games = self.collector.collect(actors, step, &mut learning)?;
         let start = Instant::now();
         let n_total = self.collector.n_transitions_of_run();
         let rollout = self.collector.rollout();
@@ -95,21 +99,36 @@ impl Actor {
             logits: Vec::new(),
         }
     }
-}
 
-impl Behaviour for Actor {
-    fn choose(&mut self, obs: &[u8], step: u64, first_env: usize, actions: &mut [u8]) {
-        self.replica.act(obs, &mut self.logits);
+    /// Draws actions from the policy's logits.
+    fn draw(&self, step: u64, first_env: usize, actions: &mut [u8]) {
         let rows = self.logits.chunks_exact(self.n_actions);
         for ((env, action), logits) in (first_env as u64..).zip(actions).zip(rows) {
             let mut rng = stream(self.seed, self.consumer, step, env);
             *action = policy::sample(logits, &mut rng);
         }
     }
+}
+
+impl Behaviour for Actor {
+    fn choose(&mut self, obs: &[u8], step: u64, first_env: usize, actions: &mut [u8]) {
+        self.replica.act(obs, &mut self.logits);
+        self.draw(step, first_env, actions);
+    }
+}
+
+impl Behaviour for Learning<'_> {
+    fn choose(&mut self, obs: &[u8], step: u64, first_env: usize, actions: &mut [u8]) {
+        let Self(actor) = self;
+        let at = (step, first_env);
+        actor.replica.act_and_keep(obs, at, &mut actor.logits);
+        actor.draw(step, first_env, actions);
+    }
 
     /// The value to bootstrap from.
     fn look_ahead(&mut self, obs: &[u8], values: &mut [f32]) {
-        self.replica.values(obs, &mut self.logits);
-        values.copy_from_slice(&self.logits);
+        let Self(actor) = self;
+        actor.replica.values(obs, &mut actor.logits);
+        values.copy_from_slice(&actor.logits);
     }
 }
