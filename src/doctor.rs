@@ -288,6 +288,7 @@ mod tests {
             cores: 1,
             available_bytes: Some(1_000_000),
             cuda_devices: 0,
+            multiplies_bf16: false,
         };
         assert_eq!(memory(&poor).state, State::Missing);
         assert_eq!(cuda(&poor).state, State::Absent);

@@ -98,8 +98,8 @@ impl Conv2d {
         let (weight, bias) = init.draw(&shape, RELU_GAIN, rng);
         let weight = memory_order(&weight, params.device());
         Self {
-            weight: params.add(format!("{name}.weight"), &weight),
-            bias: params.add(format!("{name}.bias"), &bias),
+            weight: params.add_hidden(format!("{name}.weight"), &weight),
+            bias: params.add_hidden(format!("{name}.bias"), &bias),
             spec,
         }
     }

@@ -87,11 +87,11 @@ impl CoordConv2d {
         radius: bool,
     ) -> Self {
         Self {
-            weight: params.add(
+            weight: params.add_hidden(
                 format!("{name}.weight"),
                 memory_order(weight, params.device()),
             ),
-            bias: params.add(format!("{name}.bias"), bias),
+            bias: params.add_hidden(format!("{name}.bias"), bias),
             spec,
             radius,
             windows: RefCell::new(Vec::new()),
@@ -135,7 +135,7 @@ impl CoordConv2d {
 
     /// What the coordinates and the bias add to every image of this size: one map, repeated without a copy. It is repeated
     /// as a row of numbers, because its gradient is then a sum over the rows of a matrix; libtorch takes ten times as long
-    /// for the same sum over images.
+    /// for the same sum over images. It is computed in f32 and rounded at the end: neighbouring coordinates differ by a hundredth.
     ///
     /// # Shapes
     /// `[B, out, H', W']`, channels-last
@@ -144,9 +144,12 @@ impl CoordConv2d {
         let coord_weight = self
             .weight_hwc()
             .narrow(3, n_in, n_coords(self.radius))
-            .reshape([n_out, -1]); // [out, k*k*d]
+            .reshape([n_out, -1])
+            .to_kind(Kind::Float); // [out, k*k*d]
+        let bias = self.bias.to_kind(Kind::Float); // [out]
         let windows = self.windows(height, width); // [H'*W', k*k*d]
-        let map = windows.linear(&coord_weight, Some(&self.bias)); // [H'*W', out]
+        let map = windows.linear(&coord_weight, Some(&bias)); // [H'*W', out]
+        let map = map.to_kind(self.weight.kind());
         let (out_h, out_w) = (self.spec.out_size(height), self.spec.out_size(width));
         map.view([1, -1])
             .expand([n_images, -1], false)

@@ -10,7 +10,7 @@
 //!   |                            '--> MlpTorso -> Linear
 //!   |  forward(obs)                           coords: the coordinate channels, built once per size
 //!   v
-//! loss -> Tensor::run_backward(&[loss], &params.tensors(), ..) -> grads -> optim::{RmsPropTf, RmsPropCentered, Adam}
+//! loss -> gradients(&loss, &params.leaves()) -> grads -> optim::{RmsPropTf, RmsPropCentered, Adam}
 //! ```
 //!
 //! A layer keeps handles of the tensors that [`Params`] owns; the optimizer changes them in place, so a layer never needs
@@ -51,6 +51,7 @@ mod obs_shape;
 pub mod optim;
 mod params;
 mod pixels;
+mod precision;
 mod q_network;
 mod slices;
 pub mod torso;
@@ -67,7 +68,8 @@ pub use flops::Flops;
 pub use linear::Linear;
 pub use mlp_torso::{Activation, MlpSpec, MlpTorso};
 pub use obs_shape::ObsShape;
-pub use params::Params;
+pub use params::{Params, gradients};
+pub use precision::{Compute, Precision};
 pub use q_network::{QHead, QNetwork, QNetworkConfig};
 pub use torso::{NatureConvs, NatureTorso};
 pub use torso_config::{CoordLayers, TorsoConfig, TorsoKind};

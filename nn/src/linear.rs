@@ -14,7 +14,7 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// A layer `name.weight` and `name.bias`, drawn by `init` with `gain`. `sizes` is (in, out).
+    /// A last layer `name.weight` and `name.bias`, drawn by `init` with `gain`. `sizes` is (in, out). It computes in f32.
     pub fn new(
         params: &mut Params,
         name: &str,
@@ -28,6 +28,23 @@ impl Linear {
         Self {
             weight: params.add(format!("{name}.weight"), &weight),
             bias: params.add(format!("{name}.bias"), &bias),
+        }
+    }
+
+    /// A hidden layer, likewise, which computes as exactly as `params` say.
+    pub fn hidden(
+        params: &mut Params,
+        name: &str,
+        sizes: (i64, i64),
+        init: Init,
+        gain: f64,
+        rng: &mut impl Rng,
+    ) -> Self {
+        let (n_in, n_out) = sizes;
+        let (weight, bias) = init.draw(&[n_out, n_in], gain, rng);
+        Self {
+            weight: params.add_hidden(format!("{name}.weight"), &weight),
+            bias: params.add_hidden(format!("{name}.bias"), &bias),
         }
     }
 

@@ -5,21 +5,24 @@ use std::borrow::Borrow;
 
 use tch::{Device, Kind, Tensor};
 
-use crate::NnError;
+use crate::{Compute, NnError};
 
 /// Ordered, named parameters on one device.
 #[derive(Debug)]
 pub struct Params {
-    device: Device,
+    compute: Compute,
     entries: Vec<(String, Tensor)>,
+    /// Of each the copy that its layer computes with, where that is less exact.
+    rounded: Vec<Option<Tensor>>,
 }
 
 impl Params {
-    /// No parameters yet; those added will live on `device`.
-    pub fn new(device: Device) -> Self {
+    /// No parameters yet; those added will live and be computed with as `compute` says. A [`Device`] alone means in f32.
+    pub fn new(compute: impl Into<Compute>) -> Self {
         Self {
-            device,
+            compute: compute.into(),
             entries: Vec::new(),
+            rounded: Vec::new(),
         }
     }
 
@@ -38,11 +41,28 @@ impl Params {
             .borrow()
             .detach()
             .to_kind(Kind::Float)
-            .to_device(self.device)
+            .to_device(self.compute.device)
             .copy()
             .set_requires_grad(true);
         self.entries.push((name, leaf.shallow_clone()));
+        self.rounded.push(None);
         leaf
+    }
+
+    /// The same for a hidden layer. Returns what the layer computes with: the parameter, or a rounded copy of it where hidden layers
+    /// compute in less than f32 ([`crate::Precision`]).
+    ///
+    /// # Panics
+    /// As [`Self::add`].
+    pub fn add_hidden(&mut self, name: impl Into<String>, value: impl Borrow<Tensor>) -> Tensor {
+        let leaf = self.add(name, value);
+        let kind = self.compute.precision.kind();
+        if kind == Kind::Float {
+            return leaf;
+        }
+        let copy = leaf.detach().to_kind(kind).set_requires_grad(true);
+        *self.rounded.last_mut().expect("one was added") = Some(copy.shallow_clone());
+        copy
     }
 
     /// The parameters with their names, in order.
@@ -52,12 +72,32 @@ impl Params {
             .map(|(name, tensor)| (name.as_str(), tensor))
     }
 
-    /// Handles of all parameters, in order: what [`Tensor::run_backward`] wants.
+    /// Handles of all parameters, in order.
     pub fn tensors(&self) -> Vec<Tensor> {
         self.entries
             .iter()
             .map(|(_, t)| t.shallow_clone())
             .collect()
+    }
+
+    /// Handles of what the layers compute with, in order: the parameters or their rounded copies. [`gradients`] are taken with
+    /// respect to these.
+    pub fn leaves(&self) -> Vec<Tensor> {
+        let pairs = self.entries.iter().zip(&self.rounded);
+        pairs
+            .map(|((_, exact), rounded)| rounded.as_ref().unwrap_or(exact).shallow_clone())
+            .collect()
+    }
+
+    /// Makes the rounded copies anew, after the parameters have changed. [`Self::load`] and the optimizers do it themselves.
+    pub fn round(&self) {
+        tch::no_grad(|| {
+            for ((_, exact), rounded) in self.entries.iter().zip(&self.rounded) {
+                if let Some(rounded) = rounded {
+                    rounded.shallow_clone().copy_(exact);
+                }
+            }
+        });
     }
 
     /// How many tensors there are.
@@ -77,7 +117,12 @@ impl Params {
 
     /// The device that holds them.
     pub fn device(&self) -> Device {
-        self.device
+        self.compute.device
+    }
+
+    /// Where and how exactly they are computed with.
+    pub fn compute(&self) -> Compute {
+        self.compute
     }
 
     /// Copies saved values into the parameters, in place, so that every layer sees them. All are checked before any is
@@ -86,8 +131,21 @@ impl Params {
     /// # Errors
     /// If the names, their order or a shape differ.
     pub fn load(&mut self, saved: &[(String, Tensor)]) -> Result<(), NnError> {
-        load_tensors(&mut self.entries, saved)
+        load_tensors(&mut self.entries, saved)?;
+        self.round();
+        Ok(())
     }
+}
+
+/// The gradients of a loss with respect to [`Params::leaves`], in f32. What does not enter the loss has one that is not defined.
+pub fn gradients(loss: &Tensor, leaves: &[Tensor]) -> Vec<Tensor> {
+    let grads = Tensor::run_backward(&[loss], leaves, false, false).into_iter();
+    grads
+        .map(|grad| match grad.defined() {
+            true => grad.to_kind(Kind::Float),
+            false => grad,
+        })
+        .collect()
 }
 
 /// Copies `saved` into `entries` in place, after every name and shape was found equal.

@@ -4,6 +4,7 @@
 //! Measured on a Zen 5 core, for a batch of eight stacks of four 84x84 frames: libtorch's permuted copy and conversion
 //! 105 us, the pass here 10 us, of about 1,250 us for the whole forward pass.
 
+use tch::kind::Element;
 use tch::{Device, Kind, Tensor};
 
 use crate::conv::memory_order;
@@ -12,27 +13,43 @@ use crate::slices::with_slices;
 /// How many frames the fast path interleaves: the stack of every Atari agent.
 const N_STACKED: usize = 4;
 
-/// The bytes as floats in 0..=255, on the CPU in channels-last memory.
+/// The bytes as floats of `kind` in 0..=255, exactly, on the CPU in channels-last memory.
 ///
 /// # Shapes
-/// `u8 [B, C, H, W] -> f32 [B, C, H, W]`
-pub(crate) fn to_float(obs: &Tensor) -> Tensor {
-    interleaved(obs).unwrap_or_else(|| memory_order(obs, obs.device()).to_kind(Kind::Float))
+/// `u8 [B, C, H, W] -> [B, C, H, W]`
+pub(crate) fn to_pixels(obs: &Tensor, kind: Kind) -> Tensor {
+    let interleaved = match kind {
+        Kind::Float => interleaved(obs, f32::from),
+        Kind::BFloat16 => interleaved(obs, bf16_bits).map(|bits| bits.view_dtype(kind)),
+        _ => None,
+    };
+    interleaved.unwrap_or_else(|| memory_order(obs, obs.device()).to_kind(kind))
 }
 
-/// The fast path: four channels-first frames of bytes on the CPU.
-fn interleaved(obs: &Tensor) -> Option<Tensor> {
+/// The upper half of an f32, in which 8 significant bits are whole.
+#[expect(
+    clippy::inline_always,
+    reason = "it is compiled for the vectors of the function it is inlined into"
+)]
+#[inline(always)]
+fn bf16_bits(byte: u8) -> i16 {
+    let [_, _, third, fourth] = f32::from(byte).to_le_bytes();
+    i16::from_le_bytes([third, fourth])
+}
+
+/// The fast path: four channels-first frames of bytes on the CPU, each byte as `number` makes it.
+fn interleaved<T: Element>(obs: &Tensor, number: impl Fn(u8) -> T) -> Option<Tensor> {
     let (n_images, n_channels, height, width) = obs.size4().ok()?;
     if usize::try_from(n_channels) != Ok(N_STACKED) || !obs.is_contiguous() {
         return None;
     }
     let flat = Tensor::empty(
         [n_images * n_channels * height * width],
-        (Kind::Float, Device::Cpu),
+        (T::KIND, Device::Cpu),
     );
     let n_pixels = usize::try_from(height * width).ok()?;
-    with_slices([&flat], &obs.view([-1]), |[floats], bytes: &[u8]| {
-        interleave(bytes, floats, n_pixels);
+    with_slices([&flat], &obs.view([-1]), |[numbers], bytes: &[u8]| {
+        interleave(bytes, numbers, n_pixels, number);
     })
     .then(|| {
         flat.view([n_images, height, width, n_channels])
@@ -40,21 +57,21 @@ fn interleaved(obs: &Tensor) -> Option<Tensor> {
     })
 }
 
-/// `[B, C, H*W]` bytes to `[B, H*W, C]` floats, C = 4.
+/// `[B, C, H*W]` bytes to `[B, H*W, C]` numbers, C = 4.
 #[expect(
     clippy::inline_always,
     reason = "it is compiled for the vectors of the function it is inlined into"
 )]
 #[inline(always)]
-fn interleave(bytes: &[u8], floats: &mut [f32], n_pixels: usize) {
+fn interleave<T>(bytes: &[u8], numbers: &mut [T], n_pixels: usize, number: impl Fn(u8) -> T) {
     let images = bytes.chunks_exact(N_STACKED * n_pixels);
-    for (image, out) in images.zip(floats.chunks_exact_mut(N_STACKED * n_pixels)) {
+    for (image, out) in images.zip(numbers.chunks_exact_mut(N_STACKED * n_pixels)) {
         let (a, rest) = image.split_at(n_pixels);
         let (b, rest) = rest.split_at(n_pixels);
         let (c, d) = rest.split_at(n_pixels);
         let (out, _) = out.as_chunks_mut::<N_STACKED>();
         for ((((out, a), b), c), d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-            *out = [*a, *b, *c, *d].map(f32::from);
+            *out = [*a, *b, *c, *d].map(&number);
         }
     }
 }
@@ -80,10 +97,13 @@ mod tests {
             ([2, 6, 3, 3], false),
         ] {
             let obs = frames(shape);
-            assert_eq!(interleaved(&obs).is_some(), fast, "{shape:?}");
-            let floats = to_float(&obs);
-            assert_eq!(floats, obs.to_kind(Kind::Float), "{shape:?}");
-            assert!(floats.permute([0, 2, 3, 1]).is_contiguous(), "{shape:?}");
+            assert_eq!(interleaved(&obs, f32::from).is_some(), fast, "{shape:?}");
+            for kind in [Kind::Float, Kind::BFloat16] {
+                let pixels = to_pixels(&obs, kind);
+                assert_eq!(pixels.kind(), kind);
+                assert_eq!(pixels.to_kind(Kind::Uint8), obs, "{shape:?} {kind:?}");
+                assert!(pixels.permute([0, 2, 3, 1]).is_contiguous(), "{shape:?}");
+            }
         }
     }
 
@@ -92,13 +112,16 @@ mod tests {
         let turned = frames([2, 5, 7, 4]).permute([0, 3, 1, 2]);
         let cut = frames([2, 4, 5, 9]).narrow(3, 1, 6);
         for obs in [turned, cut] {
-            assert!(interleaved(&obs).is_none());
-            assert_eq!(to_float(&obs), obs.to_kind(Kind::Float));
+            assert!(interleaved(&obs, f32::from).is_none());
+            assert_eq!(to_pixels(&obs, Kind::Float), obs.to_kind(Kind::Float));
         }
     }
 
     #[test]
     fn no_frames_give_no_floats() {
-        assert_eq!(to_float(&frames([0, 4, 5, 7])).size(), [0, 4, 5, 7]);
+        assert_eq!(
+            to_pixels(&frames([0, 4, 5, 7]), Kind::Float).size(),
+            [0, 4, 5, 7]
+        );
     }
 }

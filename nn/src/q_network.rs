@@ -240,7 +240,7 @@ impl Stream {
     ) -> Self {
         let (hidden, out) = (format!("{name}.hidden"), format!("{name}.out"));
         Self {
-            hidden: Linear::new(params, &hidden, (n_in, N_HIDDEN), init, RELU_GAIN, rng),
+            hidden: Linear::hidden(params, &hidden, (n_in, N_HIDDEN), init, RELU_GAIN, rng),
             out: Linear::new(params, &out, (N_HIDDEN, n_out), init, VALUE_GAIN, rng),
         }
     }
@@ -257,7 +257,8 @@ impl Stream {
     }
 
     fn forward(&self, x: &Tensor) -> Tensor {
-        self.out.forward(&self.hidden.forward(x).relu_())
+        self.out
+            .forward(&self.hidden.forward(x).relu_().to_kind(Kind::Float))
     }
 }
 

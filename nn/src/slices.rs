@@ -8,7 +8,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::vectors::on_widest_vectors;
 
-/// Calls `pass` with the memory of the f32 tensors it writes and of the one it reads, element by element in the same order,
+/// Calls `pass` with the memory of the tensors it writes and of the one it reads, element by element in the same order,
 /// if all are on the CPU, of their kind, and fill their memory without holes in one order of axes. Returns whether it did.
 /// The loops of `pass` are vectorised as [`on_widest_vectors`] says.
 ///
@@ -16,16 +16,16 @@ use crate::vectors::on_widest_vectors;
 ///
 /// # Panics
 /// If their lengths differ or two of them share memory.
-pub(crate) fn with_slices<T: Element, const N: usize>(
+pub(crate) fn with_slices<W: Element, T: Element, const N: usize>(
     written: [&Tensor; N],
     read: &Tensor,
-    pass: impl FnOnce([&mut [f32]; N], &[T]),
+    pass: impl FnOnce([&mut [W]; N], &[T]),
 ) -> bool {
-    let fits = |tensor: &Tensor| is_plain(tensor, Kind::Float) && tensor.stride() == read.stride();
+    let fits = |tensor: &Tensor| is_plain(tensor, W::KIND) && tensor.stride() == read.stride();
     if !is_plain(read, T::KIND) || !written.iter().all(|tensor| fits(tensor)) {
         return false;
     }
-    assert_apart::<T>(&written, read);
+    assert_apart::<W, T>(&written, read);
     #[expect(
         unsafe_code,
         reason = "tch gives no view of a tensor's memory as a slice"
@@ -34,10 +34,10 @@ pub(crate) fn with_slices<T: Element, const N: usize>(
     // borrowed tensor keeps alive, and the ranges do not overlap. Other handles of the storage exist. On this thread none
     // is used while `pass` runs, for it gets slices only; on other threads none may be, which is the rule of every write to
     // a shared tensor (`optim` states it for its callers; the pixels' tensor has no other handle yet). A tensor fresh from
-    // `Tensor::empty` holds arbitrary bits, and any bits are an f32; it is written before it is read.
+    // `Tensor::empty` holds arbitrary bits, and any bits are a number; it is written before it is read.
     let (written, read) = unsafe {
         (
-            written.map(|t| slice::from_raw_parts_mut(t.data_ptr().cast::<f32>(), t.numel())),
+            written.map(|t| slice::from_raw_parts_mut(t.data_ptr().cast::<W>(), t.numel())),
             slice::from_raw_parts(read.data_ptr().cast::<T>(), read.numel()),
         )
     };
@@ -67,13 +67,13 @@ fn is_dense(tensor: &Tensor) -> bool {
 }
 
 /// That the tensors have one length and no memory in common.
-fn assert_apart<T>(written: &[&Tensor], read: &Tensor) {
+fn assert_apart<W, T>(written: &[&Tensor], read: &Tensor) {
     let read_range = address_range(read, size_of::<T>());
     for (idx, tensor) in written.iter().enumerate() {
         assert_eq!(tensor.numel(), read.numel(), "lengths differ");
-        let range = address_range(tensor, size_of::<f32>());
+        let range = address_range(tensor, size_of::<W>());
         let later = written[idx + 1..].iter();
-        let mut others = later.map(|other| address_range(other, size_of::<f32>()));
+        let mut others = later.map(|other| address_range(other, size_of::<W>()));
         let apart = |other: &Range<usize>| other.end <= range.start || range.end <= other.start;
         assert!(
             apart(&read_range) && others.all(|other| apart(&other)),
@@ -105,7 +105,9 @@ mod tests {
             ramp().narrow(0, 0, 0),
         ];
         for tensor in &not_plain {
-            let ran = with_slices([&ramp()], tensor, |_, _: &[f32]| panic!("must not run"));
+            let ran = with_slices([&ramp()], tensor, |_: [&mut [f32]; 1], _: &[f32]| {
+                panic!("must not run")
+            });
             assert!(!ran);
         }
     }
@@ -116,7 +118,7 @@ mod tests {
         let ran = with_slices(
             [&whole.narrow(0, 2, 2)],
             &read.narrow(0, 4, 2),
-            |[written], read: &[f32]| written.copy_from_slice(read),
+            |[written]: [&mut [f32]; 1], read: &[f32]| written.copy_from_slice(read),
         );
         assert!(ran);
         let values = Vec::<f32>::try_from(whole).unwrap();
@@ -130,8 +132,11 @@ mod tests {
         let never = |_: [&mut [f32]; 1], _: &[f32]| panic!("must not run");
         assert!(!with_slices([&turned()], &straight(), never));
         let mut sum = 0.0;
-        assert!(with_slices([&turned()], &turned(), |_, xs: &[f32]| sum =
-            xs.iter().sum()));
+        assert!(with_slices(
+            [&turned()],
+            &turned(),
+            |_: [&mut [f32]; 1], xs: &[f32]| sum = xs.iter().sum()
+        ));
         assert_eq!(sum, 15.0);
     }
 
@@ -139,6 +144,10 @@ mod tests {
     #[should_panic(expected = "share memory")]
     fn overlapping_tensors_are_refused() {
         let x = ramp();
-        with_slices([&x.narrow(0, 0, 4)], &x.narrow(0, 2, 4), |_, _: &[f32]| {});
+        with_slices(
+            [&x.narrow(0, 0, 4)],
+            &x.narrow(0, 2, 4),
+            |_: [&mut [f32]; 1], _: &[f32]| {},
+        );
     }
 }

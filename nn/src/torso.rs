@@ -22,10 +22,10 @@
 //! ports, which flatten `[C, H, W]`, have the same columns in another order.
 
 use rand::Rng;
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use crate::init::{Init, RELU_GAIN};
-use crate::pixels::to_float;
+use crate::pixels::to_pixels;
 use crate::{
     Conv2d, ConvSpec, CoordConv2d, CoordLayers, Flops, Linear, NnError, Params, TorsoConfig,
     TorsoKind,
@@ -49,6 +49,8 @@ pub struct NatureTorso {
 #[derive(Debug)]
 pub struct NatureConvs {
     layers: Vec<Layer>,
+    /// Of the activations.
+    kind: Kind,
     n_features: i64,
     flops: Flops,
 }
@@ -90,7 +92,7 @@ impl NatureTorso {
     ) -> Result<Self, NnError> {
         let convs = NatureConvs::new(params, config, obs_shape, init, rng)?;
         let sizes = (convs.out_features(), N_FEATURES);
-        let fc = Linear::new(params, "torso.fc", sizes, init, RELU_GAIN, rng);
+        let fc = Linear::hidden(params, "torso.fc", sizes, init, RELU_GAIN, rng);
         Ok(Self { convs, fc })
     }
 
@@ -112,7 +114,7 @@ impl NatureTorso {
     /// The convolutions: what is worth keeping of a forward pass, being six sevenths of its operations.
     ///
     /// # Shapes
-    /// `u8 [B, C, H, W] -> f32 [B, H'*W'*64]`
+    /// `u8 [B, C, H, W] -> [B, H'*W'*64]` of the kind that hidden layers compute in
     pub fn begin(&self, obs: &Tensor) -> Tensor {
         self.convs.forward(obs)
     }
@@ -120,9 +122,9 @@ impl NatureTorso {
     /// The rest of what was begun.
     ///
     /// # Shapes
-    /// `f32 [B, H'*W'*64] -> f32 [B, 512]`
+    /// What [`Self::begin`] gave `-> f32 [B, 512]`
     pub fn finish(&self, begun: &Tensor) -> Tensor {
-        self.fc.forward(begun).relu_()
+        self.fc.forward(begun).relu_().to_kind(Kind::Float)
     }
 
     /// Its operations.
@@ -188,6 +190,7 @@ impl NatureConvs {
         }
         Ok(Self {
             layers,
+            kind: params.compute().precision.kind(),
             n_features: LAST_CHANNELS * height * width,
             flops,
         })
@@ -202,15 +205,16 @@ impl NatureConvs {
         });
         Self {
             layers: layers.collect(),
+            kind: self.kind,
             n_features: self.n_features,
             flops: self.flops,
         }
     }
 
     /// # Shapes
-    /// `u8 [B, C, H, W] -> f32 [B, H'*W'*64]`, in the order row, column, channel
+    /// `u8 [B, C, H, W] -> [B, H'*W'*64]` of the kind that hidden layers compute in, in the order row, column, channel
     pub fn forward(&self, obs: &Tensor) -> Tensor {
-        let pixels = to_float(obs); // [B, C, H, W] of 0..=255
+        let pixels = to_pixels(obs, self.kind); // [B, C, H, W] of 0..=255
         let x = self
             .layers
             .iter()
@@ -244,7 +248,7 @@ fn conv_specs(n_channels: i64) -> [ConvSpec; 3] {
 mod tests {
     use rand::SeedableRng as _;
     use rand_chacha::ChaCha8Rng;
-    use tch::{Device, Kind};
+    use tch::Device;
 
     use super::*;
 
@@ -347,7 +351,7 @@ mod tests {
     fn activations_are_channels_last_and_gradients_lie_as_their_parameters() {
         for config in KINDS {
             let (params, torso) = build(config, [4, 44, 52]);
-            let pixels = to_float(&frames([2, 4, 44, 52]));
+            let pixels = to_pixels(&frames([2, 4, 44, 52]), Kind::Float);
             assert_eq!(pixels.stride(), [4 * 44 * 52, 1, 4 * 52, 4]);
             let mut x = pixels;
             for conv in &torso.convs.layers {

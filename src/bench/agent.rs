@@ -35,17 +35,17 @@ impl Agent {
     pub(super) fn new(plan: &Plan) -> Result<Self> {
         tch::set_num_threads(1);
         let (torso, task, seed) = (&plan.torso, task_of(plan)?, plan.seed);
-        let device = plan.learner.device.into();
+        let compute = plan.learner.compute();
         Ok(match &plan.agent {
             AgentPlan::A2c(config) => {
                 let mut config = config.clone();
                 config.learning_rate = 0.0;
-                Self::A2c(Box::new(A2c::new(config, torso, task, device, seed)?))
+                Self::A2c(Box::new(A2c::new(config, torso, task, compute, seed)?))
             }
             AgentPlan::Dqn(config, _) => {
                 let mut config = config.clone();
                 config.learning_rate = 0.0;
-                Self::Dqn(Box::new(Dqn::new(config, torso, task, device, seed)?))
+                Self::Dqn(Box::new(Dqn::new(config, torso, task, compute, seed)?))
             }
         })
     }

@@ -5,7 +5,7 @@
 //! on a GPU    seconds of a step = max(E, F / M) each has what it needs
 //!
 //! E   1 / steps a second of the environments alone, with random actions and every core at work
-//! M   floating-point operations a second of a matrix product in f32, on every core at once, or on the GPU
+//! M   floating-point operations a second of a matrix product in the plan's precision, on every core at once, or on the GPU
 //! F   floating-point operations of the network for one step:
 //!     a2c   forward to act, forward / rollout_steps to bootstrap, forward + backward to learn
 //!     dqn   (1 - epsilon) forward to act; batch_size (target's forward + forward + backward) / steps_per_update to learn,
@@ -64,10 +64,10 @@ impl Limit {
         let mut walk = RandomWalk::start(&widest)?;
         let rates = (0..clock.repeats).map(|_| rate_on_all(machine.cores, || walk.rate(clock)));
         let env_steps_per_s = Repeats::new(rates.collect::<Result<_>>()?);
-        let device = plan.learner.device;
+        let (device, kind) = (plan.learner.device, plan.learner.precision.kind());
         let rates = (0..clock.repeats).map(|_| match device {
-            DeviceName::Cpu => rate_on_all(machine.cores, || cpu_rate(machine.cores, clock)),
-            DeviceName::Cuda(index) => gpu_rate(index, clock),
+            DeviceName::Cpu => rate_on_all(machine.cores, || cpu_rate(machine.cores, kind, clock)),
+            DeviceName::Cuda(index) => gpu_rate(index, kind, clock),
         });
         let matrix_gflops_per_s = Repeats::new(rates.collect::<Result<_>>()?);
         let flops = flops_per_step(plan, Agent::new(plan)?.flops());
@@ -158,9 +158,9 @@ fn flops_per_step(plan: &Plan, network: Flops) -> f64 {
 }
 
 /// 10^9 floating-point operations a second of matrix products, one after the other on each of so many threads.
-fn cpu_rate(n_threads: usize, clock: Clock) -> Result<f64> {
+fn cpu_rate(n_threads: usize, kind: Kind, clock: Clock) -> Result<f64> {
     let products = || {
-        let [a, b] = [MATRIX_SIZE; 2].map(|size| matrix(size, Device::Cpu));
+        let [a, b] = [MATRIX_SIZE; 2].map(|size| matrix(size, kind, Device::Cpu));
         let product = || {
             let _ = a.matmul(&b);
             Ok(1)
@@ -173,11 +173,11 @@ fn cpu_rate(n_threads: usize, clock: Clock) -> Result<f64> {
 }
 
 /// The same on a GPU.
-fn gpu_rate(index: usize, clock: Clock) -> Result<f64> {
+fn gpu_rate(index: usize, kind: Kind, clock: Clock) -> Result<f64> {
     let device = Device::Cuda(index);
     let (a, b) = (
-        matrix(GPU_MATRIX_SIZE, device),
-        matrix(GPU_MATRIX_SIZE, device),
+        matrix(GPU_MATRIX_SIZE, kind, device),
+        matrix(GPU_MATRIX_SIZE, kind, device),
     );
     let product = || {
         // One number is read back, which waits for the product.
@@ -189,9 +189,9 @@ fn gpu_rate(index: usize, clock: Clock) -> Result<f64> {
 }
 
 /// Numbers from 0 to 1.
-fn matrix(size: i64, device: Device) -> Tensor {
+fn matrix(size: i64, kind: Kind, device: Device) -> Tensor {
     let row = Tensor::linspace(0.0, 1.0, size, (Kind::Float, device)); // [n]
-    row.view([size, 1]) * row // [n, n]
+    (row.view([size, 1]) * row).to_kind(kind) // [n, n]
 }
 
 /// Of so many products a second.
@@ -218,6 +218,7 @@ mod tests {
         cores: 3,
         available_bytes: None,
         cuda_devices: 0,
+        multiplies_bf16: false,
     };
 
     fn plan(sets: &[&str]) -> Plan {

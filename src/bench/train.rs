@@ -324,6 +324,7 @@ mod tests {
             cores: 2,
             available_bytes: None,
             cuda_devices: 0,
+            multiplies_bf16: false,
         };
         let mut plan = plan::resolve(&asked, &machine).unwrap();
         let note = as_in_a_long_run(&mut plan).unwrap();

@@ -9,6 +9,7 @@ const MACHINE: Machine = Machine {
     cores: 2,
     available_bytes: Some(8_000_000_000),
     cuda_devices: 0,
+    multiplies_bf16: false,
 };
 
 fn command(line: &str) -> Result<Command, clap::Error> {

@@ -63,6 +63,9 @@ pub(crate) struct PlanArgs {
     /// Where the network lives: auto, cpu or cuda:N [default: auto]
     #[arg(long, value_name = "DEVICE", help_heading = HOW)]
     device: Option<DeviceChoice>,
+    /// How exactly hidden layers compute: float32, or bf16 on processors with AVX512-BF16 or AMX and on GPUs [default: float32]
+    #[arg(long, value_name = "NAME", value_parser = ["float32", "bf16"], help_heading = HOW)]
+    precision: Option<String>,
 
     /// Keep dqn's replay memory in a file in DIR, mapped into memory, instead of in RAM
     #[arg(long, value_name = "DIR", help_heading = HOW)]
@@ -183,6 +186,7 @@ impl PlanArgs {
                 "learner.device",
                 self.device.map(|choice| Value::String(choice.to_string())),
             ),
+            ("--precision", "learner.precision", word(&self.precision)),
             ("--replay-dir", "replay.dir", self.replay_dir()),
         ];
         all.into_iter()

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use rlrun_agents::a2c::A2cConfig;
 use rlrun_agents::dqn::DqnConfig;
 use rlrun_envs::{ClassicGame, ProtocolName};
-use rlrun_nn::TorsoConfig;
+use rlrun_nn::{Precision, TorsoConfig};
 
 use crate::plan::{AgentKind, AgentPlan, DeviceChoice, EnvPlan, EvalPlan, ReplayPlan, RunPlan};
 
@@ -130,6 +130,8 @@ impl Config {
 pub(crate) struct LearnerConfig {
     /// `auto`, `cpu` or `cuda:N`.
     pub(crate) device: DeviceChoice,
+    /// How exactly hidden layers compute.
+    pub(crate) precision: Precision,
     /// libtorch's CPU threads; 0 is automatic.
     pub(crate) threads: usize,
     /// Whether each worker of A2C has a core of its own.

@@ -11,6 +11,8 @@ pub(crate) struct Machine {
     pub(crate) available_bytes: Option<u64>,
     /// CUDA devices that libtorch finds.
     pub(crate) cuda_devices: usize,
+    /// Whether the processor has instructions that multiply bfloat16 numbers.
+    pub(crate) multiplies_bf16: bool,
 }
 
 impl Machine {
@@ -20,6 +22,7 @@ impl Machine {
             cores: thread::available_parallelism().map_or(1, usize::from),
             available_bytes: available_bytes(),
             cuda_devices: super::cuda::n_devices(),
+            multiplies_bf16: multiplies_bf16(),
         }
     }
 
@@ -33,6 +36,17 @@ impl Machine {
         let names: Vec<String> = std::iter::once(cpu).chain(cuda).collect();
         names.join(", ")
     }
+}
+
+/// AVX512-BF16, which every processor with AMX has too, or Arm's BF16.
+fn multiplies_bf16() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    let has = is_x86_feature_detected!("avx512bf16");
+    #[cfg(target_arch = "aarch64")]
+    let has = std::arch::is_aarch64_feature_detected!("bf16");
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let has = false;
+    has
 }
 
 /// Linux says what can be had without swapping; elsewhere all memory there is stands for it.

@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use rlrun_envs::{Protocol, ProtocolName};
-use rlrun_nn::TorsoConfig;
+use rlrun_nn::{Compute, Precision, TorsoConfig};
 
 use crate::config::grouped;
 
@@ -80,10 +80,22 @@ pub(crate) struct EnvPlan {
 pub(crate) struct LearnerPlan {
     /// `cpu` or `cuda:N`.
     pub(crate) device: DeviceName,
+    /// How exactly hidden layers compute.
+    pub(crate) precision: Precision,
     /// Workers on a CPU, at most one for each group; each has a thread. Their number decides the order, and so the rounding, of sums.
     pub(crate) threads: usize,
     /// Whether each worker of A2C has a core for itself and its emulators, where there are as many.
     pub(crate) own_cores: bool,
+}
+
+impl LearnerPlan {
+    /// Where and how exactly the network computes.
+    pub(crate) fn compute(&self) -> Compute {
+        Compute {
+            device: self.device.into(),
+            precision: self.precision,
+        }
+    }
 }
 
 /// The `[eval]` table.

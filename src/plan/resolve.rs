@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use rlrun_envs::{ClassicGame, World};
+use rlrun_nn::Precision;
 use toml::Value;
 
 use super::checks;
@@ -96,6 +97,7 @@ pub(crate) fn resolve(asked: &Asked, machine: &Machine) -> Result<Plan, RequestE
         &layers.cite("learner.device"),
         machine,
     )?;
+    check_precision(config.learner.precision, device, &layers, machine)?;
     Ok(settle(config, world.name().to_owned(), device, machine))
 }
 
@@ -163,6 +165,7 @@ fn settle(config: Config, game: String, device: DeviceName, machine: &Machine) -
         },
         learner: LearnerPlan {
             device,
+            precision: config.learner.precision,
             threads: automatic(config.learner.threads, machine.cores),
             own_cores: config.learner.own_cores,
         },
@@ -183,6 +186,22 @@ fn world(config: &Config, layers: &Layers) -> Result<World, RequestError> {
         let origin = layers.origin("game");
         RequestError::new(format!("{origin}: {error}"))
     })
+}
+
+/// Refuses products of bfloat16 numbers where they would be slower than those of f32.
+fn check_precision(
+    precision: Precision,
+    device: DeviceName,
+    layers: &Layers,
+    machine: &Machine,
+) -> Result<(), RequestError> {
+    if precision == Precision::Float32 || device != DeviceName::Cpu || machine.multiplies_bf16 {
+        return Ok(());
+    }
+    Err(RequestError::new(format!(
+        "{}: this processor does not multiply bfloat16 numbers (it has neither AVX512-BF16 nor AMX); float32 is faster on it",
+        layers.cite("learner.precision")
+    )))
 }
 
 /// Settles `auto`, and refuses a device that is not there.

@@ -112,6 +112,7 @@ mod tests {
             cores: 2,
             available_bytes: None,
             cuda_devices: 0,
+            multiplies_bf16: false,
         }
     }
 

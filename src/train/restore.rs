@@ -81,6 +81,7 @@ pub(crate) fn identity(plan: &Plan) -> Identity {
         ("agent", plan.agent.kind().to_string()),
         ("environments", plan.env.n_envs.to_string()),
         ("game", plan.game.clone()),
+        ("precision", plan.learner.precision.to_string()),
         ("protocol", plan.protocol.to_string()),
         ("seed", plan.seed.to_string()),
         ("torso", plan.torso.kind.to_string()),

@@ -20,8 +20,8 @@ mod replica;
 pub use config::{A2cConfig, Schedule};
 pub use replica::{Replica, ShareGradient};
 use rlrun_nn::optim::{RmsPropTf, RmsPropTfConfig, clip_scale, global_norm};
-use rlrun_nn::{ActorCritic, Flops, NnError, Params, TorsoConfig};
-use tch::{Device, Tensor};
+use rlrun_nn::{ActorCritic, Compute, Flops, NnError, Params, TorsoConfig};
+use tch::Tensor;
 use thiserror::Error;
 
 use crate::stream::{Consumer, stream};
@@ -85,10 +85,10 @@ impl A2c {
         config: A2cConfig,
         torso: &TorsoConfig,
         task: Task,
-        device: Device,
+        compute: impl Into<Compute>,
         seed: u64,
     ) -> Result<Self, A2cError> {
-        let mut params = Params::new(device);
+        let mut params = Params::new(compute);
         let mut rng = stream(seed, Consumer::Initialisation, 0, 0);
         let network =
             ActorCritic::new(&mut params, torso, task.obs_shape, task.n_actions, &mut rng)?;
@@ -121,7 +121,7 @@ impl A2c {
             task: self.task,
             device: self.params.device(),
             network: self.network.share(),
-            params: self.params.tensors(),
+            params: self.params.leaves(),
             kept: Vec::new(),
             scratch: replica::Scratch::default(),
         }
@@ -137,7 +137,7 @@ impl A2c {
             self.config.clone(),
             &self.torso,
             self.task,
-            self.params.device(),
+            self.params.compute(),
             0,
         )?;
         copy.params.load(weights)?;

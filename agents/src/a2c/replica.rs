@@ -5,7 +5,7 @@
 //! which split every single operation and wait for each other after it. How the batch is shared out decides the order of
 //! sums, and so the rounding.
 
-use rlrun_nn::ActorCritic;
+use rlrun_nn::{ActorCritic, gradients};
 use tch::{Device, Kind, Tensor};
 
 use super::A2cConfig;
@@ -21,6 +21,7 @@ pub struct Replica {
     pub(super) task: Task,
     pub(super) device: Device,
     pub(super) network: ActorCritic,
+    /// What the network computes with, in order.
     pub(super) params: Vec<Tensor>,
     pub(super) kept: Vec<Kept>,
     pub(super) scratch: Scratch,
@@ -118,7 +119,7 @@ impl Replica {
         let begun = self.begun(rollout); // [m, n]
         let (logits, value) = self.network.finish(&begun); // [m, A], [m]
         let loss = loss(&logits, &value, &action, &returns, weights);
-        let grads = Tensor::run_backward(&[&loss.total], &self.params, false, false);
+        let grads = gradients(&loss.total, &self.params);
 
         let error = (&returns - value.detach()).sum(Kind::Float); // []
         let sum = |term: fn(f64) -> f64| -> f64 {

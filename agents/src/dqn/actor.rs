@@ -10,8 +10,9 @@ use super::network::{Network, copy_params};
 #[derive(Debug)]
 pub struct Actor {
     pub(super) network: Network,
+    /// What it computes with.
     pub(super) params: Vec<Tensor>,
-    /// The agent's online parameters.
+    /// What the agent's online network computes with.
     pub(super) source: Vec<Tensor>,
 }
 

@@ -39,8 +39,8 @@ pub use actor::{Actor, epsilon_greedy, greedy, random_action};
 pub use config::{DqnConfig, LossKind, OptimizerKind};
 pub use replica::{Replica, ShareGradient};
 use rlrun_nn::optim::{clip_scale, global_norm};
-use rlrun_nn::{Flops, NnError, Params, TorsoConfig};
-use tch::{Device, Tensor};
+use rlrun_nn::{Compute, Flops, NnError, Params, TorsoConfig};
+use tch::Tensor;
 use thiserror::Error;
 
 use self::network::{Network, Shape, copy_params};
@@ -110,10 +110,10 @@ impl Dqn {
         config: DqnConfig,
         torso: &TorsoConfig,
         task: Task,
-        device: Device,
+        compute: impl Into<Compute>,
         seed: u64,
     ) -> Result<Self, DqnError> {
-        let shape = Shape::new(&config, *torso, task, device);
+        let shape = Shape::new(&config, *torso, task, compute.into());
         let online = Part::new(&shape, seed)?;
         let target = Part::new(&shape, seed)?;
         let optimizer = Optimizer::new(&config, &online.params);
@@ -136,7 +136,7 @@ impl Dqn {
     /// It may be sent to another thread. It must rest while [`Self::apply`] or [`Self::sync_target`] changes the parameters.
     pub fn replica(&self) -> Replica {
         let networks = (self.online.network.share(), self.target.network.share());
-        let params = self.online.params.tensors();
+        let params = self.online.params.leaves();
         Replica::new(&self.config, networks.0, networks.1, params)
     }
 
@@ -161,8 +161,8 @@ impl Dqn {
         params.load(weights)?;
         Ok(Actor {
             network,
-            params: params.tensors(),
-            source: self.online.params.tensors(),
+            params: params.leaves(),
+            source: self.online.params.leaves(),
         })
     }
 
@@ -208,6 +208,7 @@ impl Dqn {
     /// Copies the online network into the target network.
     pub fn sync_target(&mut self) {
         copy_params(&self.online.params.tensors(), &self.target.params.tensors());
+        self.target.params.round();
     }
 
     /// Everything that has to be saved: both networks' parameters and the optimizer's state.

@@ -1,6 +1,8 @@
 //! A Q-network that reads the bytes of observations, and its parameters.
 
-use rlrun_nn::{Flops, NnError, ObsShape, Params, QHead, QNetwork, QNetworkConfig, TorsoConfig};
+use rlrun_nn::{
+    Compute, Flops, NnError, ObsShape, Params, QHead, QNetwork, QNetworkConfig, TorsoConfig,
+};
 use tch::{Device, Tensor};
 
 use super::DqnConfig;
@@ -11,11 +13,16 @@ use crate::task::Task;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shape {
     pub(super) network: QNetworkConfig,
-    pub(super) device: Device,
+    pub(super) compute: Compute,
 }
 
 impl Shape {
-    pub(super) fn new(config: &DqnConfig, torso: TorsoConfig, task: Task, device: Device) -> Self {
+    pub(super) fn new(
+        config: &DqnConfig,
+        torso: TorsoConfig,
+        task: Task,
+        compute: Compute,
+    ) -> Self {
         let head = if config.dueling {
             QHead::Dueling
         } else {
@@ -28,18 +35,18 @@ impl Shape {
             head,
             init: config.init,
         };
-        Self { network, device }
+        Self { network, compute }
     }
 
     /// A network whose weights follow from `seed`.
     pub(super) fn build(&self, seed: u64) -> Result<(Params, Network), NnError> {
-        let mut params = Params::new(self.device);
+        let mut params = Params::new(self.compute);
         let mut rng = stream(seed, Consumer::Initialisation, 0, 0);
         let net = QNetwork::new(&mut params, &self.network, &mut rng)?;
         let network = Network {
             net,
             obs_shape: self.network.obs_shape,
-            device: self.device,
+            device: self.compute.device,
         };
         Ok((params, network))
     }

@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use rlrun_nn::gradients;
 use tch::Tensor;
 
 use super::loss::{Loss, Outcome, bootstrap, loss};
@@ -20,7 +21,7 @@ pub struct Replica {
     pub(super) double: bool,
     pub(super) online: Network,
     pub(super) target: Network,
-    /// The online network's parameters, in order.
+    /// What the online network computes with, in order.
     pub(super) params: Vec<Tensor>,
 }
 
@@ -81,7 +82,7 @@ impl Replica {
             self.loss,
             n_total,
         );
-        let grads = Tensor::run_backward(&[&loss.total], &self.params, false, false);
+        let grads = gradients(&loss.total, &self.params);
         let (td_errors, terms) = statistics(&loss, n_total);
         ShareGradient {
             grads,

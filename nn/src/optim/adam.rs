@@ -99,6 +99,7 @@ impl Adam {
                 update_tensors(param, (mean, square), &grad, coefs);
             }
         }
+        params.round();
     }
 
     fn coefs(&self, lr: f64, grad_scale: f64) -> Coefs {

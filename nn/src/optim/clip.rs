@@ -49,7 +49,7 @@ pub fn clip_by_global_norm(grads: &[Tensor], max_norm: f64) -> f64 {
 /// The sum of the squares, in f64, if the tensor is f32 on the CPU without holes.
 fn square_sum(tensor: &Tensor) -> Option<f64> {
     let mut total = 0.0;
-    with_slices([], tensor, |[], xs: &[f32]| {
+    with_slices([], tensor, |[]: [&mut [f32]; 0], xs: &[f32]| {
         // Eight sums, so that the loop is not one chain of additions; their order is fixed, so the result is.
         let (blocks, rest) = xs.as_chunks::<8>();
         let mut sums = [0.0_f64; 8];

@@ -83,6 +83,7 @@ impl RmsPropCentered {
                 update_tensors(param, (mean, square), &grad, coefs);
             }
         }
+        params.round();
     }
 
     /// `mean.<parameter>` for all, then `mean_square.<parameter>`.

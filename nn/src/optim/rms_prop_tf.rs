@@ -80,6 +80,7 @@ impl RmsPropTf {
                 update_tensors(param, mean_square, &grad, coefs);
             }
         }
+        params.round();
     }
 
     /// The mean squares, named `mean_square.<parameter>`.

@@ -7,6 +7,7 @@ const MACHINE: Machine = Machine {
     cores: 8,
     available_bytes: Some(4_000_000_000),
     cuda_devices: 1,
+    multiplies_bf16: true,
 };
 
 fn asked(sets: &[&str]) -> Asked {
@@ -29,6 +30,10 @@ fn what_cannot_be_planned_is_refused_with_its_reason() {
         assert!(error.contains(expected), "{sets:?}: {error}");
     };
     check(&["game=MsPackman"], "MsPacman");
+    check(
+        &["learner.precision=half"],
+        "unknown variant `half`, expected `float32` or `bf16`",
+    );
     check(
         &["a2c.learning_rate=-1"],
         "a2c.learning_rate = -1.0 (--set) must be above 0",
@@ -226,6 +231,7 @@ fn what_is_left_to_the_machine_is_settled_in_the_plan() {
         cores: 1,
         available_bytes: None,
         cuda_devices: 0,
+        multiplies_bf16: false,
     };
     let alone = resolve(&asked(&["game=Pong"]), &cpu).unwrap();
     assert_eq!(alone.learner.device, DeviceName::Cpu);
@@ -279,4 +285,28 @@ fn a_described_plan_states_what_follows_from_it() {
     assert!(text.contains("# steps_per_update = 80 "), "{text}");
     assert!(text.contains("# frames = 4_000 "), "{text}");
     assert!(text.contains("\ngame = \"Pong\"\n"), "{text}");
+}
+
+#[test]
+fn products_of_bfloat16_are_refused_where_they_would_be_slower() {
+    let plan = |device: &str, multiplies_bf16| {
+        let device = format!("learner.device={device}");
+        let asked = asked(&["game=MsPacman", "learner.precision=bf16", &device]);
+        let machine = Machine {
+            multiplies_bf16,
+            ..MACHINE
+        };
+        resolve(&asked, &machine)
+    };
+    let error = plan("cpu", false).unwrap_err().to_string();
+    assert!(error.contains("learner.precision = \"bf16\""), "{error}");
+    assert!(error.contains("AVX512-BF16"), "{error}");
+    assert_eq!(
+        plan("cpu", true).unwrap().learner.precision,
+        Precision::Bf16
+    );
+    assert_eq!(
+        plan("cuda:0", false).unwrap().learner.precision,
+        Precision::Bf16
+    );
 }

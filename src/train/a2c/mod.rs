@@ -53,8 +53,8 @@ fn with_learner<T>(
 ) -> Result<T> {
     let homes = Homes::new(plan, threading);
     let (worlds, agent) = worlds_and(plan, &start.recordings, homes, |task| {
-        let device = plan.learner.device.into();
-        let mut agent = A2c::new(config.clone(), &plan.torso, task, device, plan.seed)?;
+        let compute = plan.learner.compute();
+        let mut agent = A2c::new(config.clone(), &plan.torso, task, compute, plan.seed)?;
         if let Some(saved) = &start.tensors {
             agent
                 .load_state(saved)

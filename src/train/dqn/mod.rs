@@ -72,8 +72,8 @@ fn with_learner<T>(
     drive: impl FnOnce(&mut Learner<'_>, &EnvSpec) -> Result<T>,
 ) -> Result<T> {
     let (worlds, (agent, task)) = worlds_and(plan, &start.recordings, Homes::ANYWHERE, |task| {
-        let device = plan.learner.device.into();
-        let mut agent = Dqn::new(config.clone(), &plan.torso, task, device, plan.seed)?;
+        let compute = plan.learner.compute();
+        let mut agent = Dqn::new(config.clone(), &plan.torso, task, compute, plan.seed)?;
         if let Some(tensors) = &start.tensors {
             agent
                 .load_state(tensors)
