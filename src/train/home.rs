@@ -31,7 +31,7 @@ impl Homes {
         has_own_cores: false,
     };
 
-    /// Those of a run of A2C by `plan`.
+    /// Those of a run by `plan`.
     pub(crate) fn new(plan: &Plan, threading: Threading) -> Self {
         let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
         let n_workers = plan.n_workers();

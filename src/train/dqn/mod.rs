@@ -111,11 +111,10 @@ fn with_learner<T>(
     };
     thread::scope(|scope| {
         let actors = Actors::start(scope, groups, threading, Home::ANYWHERE)?;
-        let batch_size = config.batch_size;
         let stations = Stations::start(
             scope,
             plan,
-            (&agent, batch_size),
+            (&agent, config),
             (collector, actors),
             threading,
         )?;
