@@ -21,7 +21,7 @@ pub use classic::{CLASSICS_MEND, ClassicGame, HAS_CLASSICS};
 pub use error::EnvError;
 pub use probe::ProbeWorld;
 pub use protocol::{Protocol, ProtocolName, UnknownProtocol};
-pub use recorded::{GameSoFar, RecordedBatch, Recording, Recordings, SeedRule};
+pub use recorded::{GameSoFar, RecordedBatch, Recording, Recordings, SeedRule, Stretch};
 pub use seed::env_seed;
 pub use world::{UnknownGame, World};
 
