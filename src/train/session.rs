@@ -111,25 +111,27 @@ impl<'a> Session<'a> {
         stop: StopFlag,
         verbosity: Verbosity,
     ) -> Result<Self> {
+        let step = restored.meta.steps;
+        if step < plan.total_steps {
+            restored.folder.reopen(&plan.to_toml())?;
+        }
+        let progress = Progress::new(plan.total_steps, step, verbosity);
+        progress.screen().say(&format!(
+            "going on with {} at step {}",
+            restored.folder.path().display(),
+            grouped(step)
+        ));
+        let logs = Logs::resume(&restored, progress.screen())?;
         let Restored {
             folder,
             meta,
             player,
             ..
         } = restored;
-        if meta.steps < plan.total_steps {
-            folder.reopen(&plan.to_toml())?;
-        }
-        let progress = Progress::new(plan.total_steps, meta.steps, verbosity);
-        progress.screen().say(&format!(
-            "going on with {} at step {}",
-            folder.path().display(),
-            grouped(meta.steps)
-        ));
         Ok(Self {
             stats: meta.episode_stats,
             best_evaluation: meta.best_evaluation,
-            logs: Logs::resume(&folder, meta.steps, player.as_ref())?,
+            logs,
             player: player.map(Rc::new),
             progress,
             clock: RunClock::start(meta.wall_seconds),
@@ -185,6 +187,10 @@ impl<'a> Session<'a> {
             self.progress.update(step, self.stats.mean_score());
             self.count_evaluation(evaluator.look_in(training)?);
             self.player = evaluator.player().map(Rc::clone);
+            if self.logs.recorder.is_due(step) {
+                self.record(training);
+                self.logs.recorder.write_block(self.progress.screen());
+            }
             if step >= self.next_row {
                 self.write_row(training);
             }
@@ -261,6 +267,11 @@ impl<'a> Session<'a> {
         self.logs.flush(self.progress.screen());
     }
 
+    /// Hands the flight recorder what it does not know yet.
+    fn record(&mut self, training: &dyn Training) {
+        self.logs.recorder.add(training.take_new(), training.step());
+    }
+
     /// Saves a checkpoint. A failure is a warning: the older ones are still there, and the next attempt may succeed.
     fn save_or_warn(&mut self, training: &mut dyn Training) {
         let saved = self.save_checkpoint(training);
@@ -276,11 +287,12 @@ impl<'a> Session<'a> {
     fn save_checkpoint(&mut self, training: &mut dyn Training) -> Result<()> {
         self.last_checkpoint = Instant::now();
         self.flush();
+        self.record(training);
         let dir = self.folder.checkpoints();
         let mut state = training.state()?;
-        state
-            .tensors
-            .extend(resumption::tensors(&state, self.player.as_deref()));
+        let (tail, player) = (self.logs.recorder.tail(), self.player.as_deref());
+        let beside = resumption::tensors(&state, tail.as_deref(), player);
+        state.tensors.extend(beside);
         let checkpoint = Checkpoint {
             step: training.step(),
             meta: CheckpointMeta {
@@ -313,6 +325,7 @@ impl<'a> Session<'a> {
         self.progress.finish();
         // A run that goes on writes its next row where it would have been without the stop, so this comes before the last row.
         let saved = self.save_checkpoint(training);
+        self.logs.recorder.close(self.progress.screen());
         if matches!(ending, Ok(Ending::Finished)) && training.step() > self.last_row {
             self.write_row(training);
         }
