@@ -8,6 +8,7 @@ mod config;
 mod doctor;
 mod games;
 mod plan;
+mod playback;
 mod process;
 mod request;
 mod run;
@@ -53,6 +54,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         },
         Command::Bench(args) => bench::run(&args.what)?,
         Command::Toy(args) => args.run(&Machine::detect())?,
+        Command::Episodes(args) => cli::print(&playback::episodes(args)?),
         Command::Games(args) => cli::print(&games::table(args.name.as_deref())?),
         Command::Doctor(args) => {
             let (report, is_well) = doctor::examine(&args.runs, args.json);

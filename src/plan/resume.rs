@@ -10,6 +10,8 @@ use super::{AgentPlan, Asked, ConfigFile, DeviceChoice, Machine, Plan};
 use crate::config::{grouped, line_of};
 use crate::request::RequestError;
 
+const PLAN: &str = "plan.toml";
+
 /// Reads `plan.toml` of a run folder and lays over it what `--resume` may change.
 ///
 /// A longer training goes through the same updates as one that was planned longer from the start, so long as nothing
@@ -41,18 +43,30 @@ pub(crate) fn resume(
 }
 
 fn read(dir: &Path, machine: &Machine) -> Result<Plan, RequestError> {
-    let path = dir.join("plan.toml");
-    let text = std::fs::read_to_string(&path).map_err(|error| {
-        let (dir, path) = (dir.display(), path.display());
-        RequestError::new(format!("--resume {dir}: no run folder: {path}: {error}"))
-    })?;
-    let plan: Plan = toml::from_str(&text).map_err(|error| {
-        let line = line_of(&text, error.span().map_or(0, |span| span.start));
-        let (path, message) = (path.display(), error.message());
-        RequestError::new(format!("{path}:{line}: {message}"))
+    let plan = plan_of(dir).map_err(|error| {
+        if dir.join(PLAN).exists() {
+            return error;
+        }
+        RequestError::new(format!("--resume {}: {error}", dir.display()))
     })?;
     check(dir, machine)?;
     Ok(plan)
+}
+
+/// The plan of a run folder, as it stands there.
+///
+/// # Errors
+/// No run folder, or a damaged plan.
+pub(crate) fn plan_of(dir: &Path) -> Result<Plan, RequestError> {
+    let path = dir.join(PLAN);
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        RequestError::new(format!("no run folder: {}: {error}", path.display()))
+    })?;
+    toml::from_str(&text).map_err(|error| {
+        let line = line_of(&text, error.span().map_or(0, |span| span.start));
+        let (path, message) = (path.display(), error.message());
+        RequestError::new(format!("{path}:{line}: {message}"))
+    })
 }
 
 /// Holds the plan to what any configuration file is held to; it may have been edited, or come from another machine.
@@ -63,7 +77,7 @@ fn check(dir: &Path, machine: &Machine) -> Result<(), RequestError> {
         Value::String("cpu".to_owned()),
     );
     let asked = Asked {
-        file: Some(ConfigFile::read(&dir.join("plan.toml"))?),
+        file: Some(ConfigFile::read(&dir.join(PLAN))?),
         flags: vec![anywhere],
         ..Asked::default()
     };

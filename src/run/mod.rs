@@ -27,6 +27,7 @@ pub(crate) mod checkpoint_meta;
 pub(crate) mod checkpoint_store;
 pub(crate) mod clock;
 pub(crate) mod episode_stats;
+pub(crate) mod episodes;
 pub(crate) mod event_records;
 pub(crate) mod folder;
 pub(crate) mod lock;
