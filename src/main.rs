@@ -14,6 +14,7 @@ mod request;
 mod run;
 mod toy;
 mod train;
+mod video;
 
 use std::process::ExitCode;
 
