@@ -7,6 +7,7 @@ mod cli;
 mod config;
 mod doctor;
 mod games;
+mod human;
 mod plan;
 mod playback;
 mod process;
@@ -14,6 +15,7 @@ mod request;
 mod run;
 mod toy;
 mod train;
+mod video;
 
 use std::process::ExitCode;
 

@@ -15,7 +15,7 @@ mod seed;
 mod turn;
 mod world;
 
-pub use atari::{ATARI_BYTES_PER_ENV, AtariGame, GameInfo, list_games};
+pub use atari::{ATARI_BYTES_PER_ENV, AtariGame, ColourGame, ColourStep, GameInfo, list_games};
 pub use batch::{BatchEnv, EnvSpec, ObsShape, StepBatch};
 pub use classic::{CLASSICS_MEND, ClassicGame, HAS_CLASSICS};
 pub use error::EnvError;
