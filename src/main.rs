@@ -57,6 +57,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Bench(args) => bench::run(&args.what)?,
         Command::Toy(args) => args.run(&Machine::detect())?,
         Command::Episodes(args) => cli::print(&playback::episodes(args)?),
+        Command::Replay(args) => cli::print(&playback::replay(args)?),
         Command::Games(args) => cli::print(&games::table(args.name.as_deref())?),
         Command::Doctor(args) => {
             let (report, is_well) = doctor::examine(&args.runs, args.json);

@@ -16,7 +16,7 @@ pub(crate) use bench_args::{
     Measuring,
 };
 pub(crate) use output::{complain, in_one_line, print};
-pub(crate) use playback_args::{EpisodesArgs, Form, SortKey};
+pub(crate) use playback_args::{EpisodesArgs, Form, ReplayArgs, SortKey, Which};
 pub(crate) use toy_args::ToyArgs;
 pub(crate) use train_args::{PlanArgs, TrainAction, TrainArgs};
 
@@ -63,6 +63,8 @@ pub(crate) enum Command {
     Toy(Box<ToyArgs>),
     /// List the games of a training, and say which can be replayed
     Episodes(EpisodesArgs),
+    /// Film a game of a training again, as it was played
+    Replay(ReplayArgs),
     /// List the playable games with their actions and lives
     Games(GamesArgs),
     /// Say what was found on this machine, and how to mend what is missing

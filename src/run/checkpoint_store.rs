@@ -11,6 +11,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -136,6 +137,14 @@ pub(crate) fn load_newest<M: DeserializeOwned>(dir: &Path) -> Result<Loaded<M>, 
         dir: dir.to_owned(),
         source,
     })?;
+    load_first(dir, paths)
+}
+
+/// Loads the first valid one of `paths`, which are those of `dir`.
+fn load_first<M: DeserializeOwned>(
+    dir: &Path,
+    paths: Vec<PathBuf>,
+) -> Result<Loaded<M>, LoadError> {
     let mut rejected = Vec::new();
     for path in paths {
         match Checkpoint::load(&path) {
@@ -155,6 +164,44 @@ pub(crate) fn load_newest<M: DeserializeOwned>(dir: &Path) -> Result<Loaded<M>, 
     } else {
         LoadError::AllRejected { dir, rejected }
     })
+}
+
+/// Loads the valid checkpoint of `dir`, the best one among them, whose step is nearest to `steps`.
+///
+/// # Errors
+/// As [`load_newest`].
+pub(crate) fn load_nearest<M: DeserializeOwned>(
+    dir: &Path,
+    steps: &RangeInclusive<u64>,
+) -> Result<Loaded<M>, LoadError> {
+    let mut paths = newest_first(dir).map_err(|source| LoadError::List {
+        dir: dir.to_owned(),
+        source,
+    })?;
+    let step_in_name = |path: &PathBuf| path.file_name()?.to_str().and_then(step_of);
+    paths.sort_by_key(|path| step_in_name(path).map(|step| distance(step, steps)));
+    let nearest = load_first(dir, paths);
+    let path = best_path(dir);
+    // Its step does not stand in its name.
+    let Ok(best) = Checkpoint::load(&path) else {
+        return nearest;
+    };
+    let is_nearer =
+        |than: &Loaded<M>| distance(best.step, steps) < distance(than.checkpoint.step, steps);
+    match nearest {
+        Ok(nearest) if !is_nearer(&nearest) => Ok(nearest),
+        other => Ok(Loaded {
+            path,
+            checkpoint: best,
+            rejected: other.map_or_else(|_| Vec::new(), |nearest| nearest.rejected),
+        }),
+    }
+}
+
+/// How far `step` lies outside of `steps`.
+fn distance(step: u64, steps: &RangeInclusive<u64>) -> u64 {
+    let before = steps.start().saturating_sub(step);
+    before.max(step.saturating_sub(*steps.end()))
 }
 
 fn write<M: Serialize>(path: &Path, checkpoint: &Checkpoint<M>) -> Result<(), SaveError> {

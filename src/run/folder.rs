@@ -13,7 +13,8 @@ use super::lock::{LockError, RunLock};
 const PLAN: &str = "plan.toml";
 const VERSIONS: &str = "versions.json";
 const SUMMARY: &str = "summary.json";
-const CHECKPOINTS: &str = "checkpoints";
+/// Name of the folder of checkpoints.
+pub(crate) const CHECKPOINTS: &str = "checkpoints";
 /// Name of the flight recorder's file.
 pub(crate) const RECORDER: &str = "recorder.bin";
 /// Name of the table of finished games.

@@ -5,6 +5,7 @@
 //!   score        step      units: a pixel of the game, of which one is `scale` pixels of the video
 //!   1230          456
 //!   RIGHT   value 3.21
+//!   policy of step 120_000
 //!   NOOP   |====    | 0.31     as many rows as there are actions
 //!   RIGHT  |========| 0.62
 //!   input
@@ -20,7 +21,7 @@ const WIDTH: usize = 120;
 /// From its edges to what stands in it, units.
 const MARGIN: usize = 4;
 /// Where the rows of actions begin, units.
-const ROWS_TOP: usize = 42;
+const ROWS_TOP: usize = 49;
 /// Where the bars begin and how long they are, units.
 const BARS: (usize, usize) = (48, 46);
 /// The greatest height of a row of actions, units.
@@ -52,6 +53,8 @@ pub(crate) struct Panel<'a> {
     pub(crate) names: &'a [&'a str],
     /// What the agent thought of them.
     pub(crate) distribution: Option<Distribution<'a>>,
+    /// Whose thoughts these are.
+    pub(crate) source: Option<&'a str>,
     /// What it takes the state to be worth.
     pub(crate) value: Option<f32>,
     /// What it saw.
@@ -117,6 +120,8 @@ impl Panel<'_> {
             action.unwrap_or(&""),
             (11.0, CHOSEN, Weight::Bold),
         );
+        let source = self.source.unwrap_or_default();
+        sheet.write((4.0, 40.5), source, (CAPTION, FAINT, Weight::Regular));
         if let Some(value) = self.value {
             let value = format!("value {value:.2}");
             sheet.write_to((right, 29.0), &value, (9.0, INK, Weight::Regular));
@@ -276,6 +281,7 @@ mod tests {
             action: Some(1),
             names: &NAMES,
             distribution,
+            source: None,
             value: None,
             input: None,
         }
@@ -342,6 +348,10 @@ mod tests {
             },
             Panel {
                 action: None,
+                ..bare
+            },
+            Panel {
+                source: Some("policy of step 9"),
                 ..bare
             },
             Panel {

@@ -74,6 +74,27 @@ fn the_newest_valid_one_wins_and_the_others_are_reported() {
 }
 
 #[test]
+fn the_nearest_valid_one_is_found_the_best_one_among_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let check = |steps, expected| {
+        let loaded = load_nearest::<u64>(dir.path(), &steps).unwrap();
+        assert_eq!(loaded.checkpoint.step, expected, "{steps:?}");
+    };
+    assert!(load_nearest::<u64>(dir.path(), &(0..=5)).is_err());
+    save_best(dir.path(), &checkpoint(10)).unwrap();
+    check(100..=200, 10);
+    save_all(dir.path(), &[50, 60, 70], 3);
+    check(0..=20, 10);
+    check(25..=32, 10);
+    check(31..=32, 50);
+    check(52..=59, 60);
+    check(1_000..=2_000, 70);
+    check(55..=65, 60);
+    damage(&dir.path().join(file_name(60)));
+    check(57..=65, 70);
+}
+
+#[test]
 fn nothing_to_go_on_from_is_an_error_that_names_every_fault() {
     let dir = tempfile::tempdir().unwrap();
     assert!(matches!(
