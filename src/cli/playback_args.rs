@@ -55,7 +55,7 @@ pub(crate) struct EpisodesArgs {
     /// What they are sorted by: the highest scores and the longest games come first, the lowest steps and environments
     #[arg(long, value_name = "KEY", value_enum, default_value = "step", help_heading = HOW)]
     pub(crate) sort: SortKey,
-    /// Turn the order round
+    /// Turn the order round; games that are equal by it stay in the order in which they ended
     #[arg(long, help_heading = HOW)]
     pub(crate) reverse: bool,
     /// Print JSON, for programs
@@ -75,7 +75,7 @@ pub(crate) enum SortKey {
     Length,
     /// Step of the run at which they ended, the first first.
     Step,
-    /// Number of the environment, and step.
+    /// Number of the environment.
     Env,
 }
 

@@ -72,23 +72,27 @@ fn chosen<'a>(games: &'a [EpisodeRow], args: &EpisodesArgs) -> Vec<&'a EpisodeRo
             && args.to.is_none_or(|to| game.step <= to)
     };
     let mut chosen: Vec<&EpisodeRow> = games.iter().filter(is_chosen).collect();
-    chosen.sort_by(|a, b| order(args.sort, a, b));
-    if args.reverse {
-        chosen.reverse();
-    }
+    chosen.sort_by(|a, b| {
+        let by_key = order(args.sort, a, b);
+        let by_key = if args.reverse {
+            by_key.reverse()
+        } else {
+            by_key
+        };
+        by_key.then(a.episode.cmp(&b.episode))
+    });
     let limit = args.limit.and_then(|limit| usize::try_from(limit).ok());
     chosen.truncate(limit.unwrap_or(usize::MAX));
     chosen
 }
 
 fn order(key: SortKey, a: &EpisodeRow, b: &EpisodeRow) -> Ordering {
-    let by_key = match key {
+    match key {
         SortKey::Score => b.score.total_cmp(&a.score),
         SortKey::Length => b.length_steps.cmp(&a.length_steps),
-        SortKey::Step => Ordering::Equal,
+        SortKey::Step => a.step.cmp(&b.step),
         SortKey::Env => a.env.cmp(&b.env),
-    };
-    by_key.then(a.episode.cmp(&b.episode))
+    }
 }
 
 fn csv_of(listed: &[Listed<'_>]) -> String {
@@ -142,7 +146,7 @@ fn summary(run: &PlayedRun, listed: &[Listed<'_>]) -> String {
     for reason in reasons {
         let n = unseen.iter().filter(|&&other| other == reason).count();
         if n > 0 {
-            let words = reason.in_words(run.world);
+            let words = run.in_words(reason);
             let _ = writeln!(text, "{} {reason}: {words}", grouped(n as u64));
         }
     }
@@ -198,10 +202,11 @@ mod tests {
             assert_eq!(got, expected, "{words}");
         };
         check("", &[1, 2, 3, 4]);
-        check("--reverse", &[4, 3, 2, 1]);
+        check("--reverse", &[4, 3, 1, 2]);
         check("--sort score", &[2, 3, 4, 1]);
         check("--sort score --reverse --limit 1", &[1]);
         check("--sort length", &[3, 4, 1, 2]);
+        check("--sort length --reverse", &[2, 1, 3, 4]);
         check("--sort env", &[2, 1, 3, 4]);
         check("--min-score -3 --max-score 0.5", &[1, 4]);
         check("--from 160 --to 400 --limit 2", &[1, 2]);

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use rlrun_envs::World;
 
+use crate::config::grouped;
 use crate::plan::{Plan, plan_of};
 use crate::request::RequestError;
 use crate::run::episodes::read_episodes;
@@ -74,6 +75,28 @@ impl PlayedRun {
         })
     }
 
+    /// Why a game cannot be replayed, for a person: what it comes from, or what to do.
+    pub(super) fn in_words(&self, unseen: Unseen) -> String {
+        match unseen {
+            Unseen::NoPicture => {
+                format!(
+                    "{} has no picture: only Atari games can be replayed",
+                    self.world
+                )
+            }
+            Unseen::NoRecorder => format!(
+                "the run has no flight recorder ({RECORDER}): it was trained by an earlier version of rlrun"
+            ),
+            Unseen::NotYetWritten => format!(
+                "{RECORDER} reaches step {} so far; it is written every few thousand steps, and when the run stops or goes on",
+                grouped(self.tape.as_ref().map_or(0, Tape::last_step))
+            ),
+            Unseen::NotRecorded => format!(
+                "a part of what led to it is not in {RECORDER}: the file is damaged, or the run began without it"
+            ),
+        }
+    }
+
     /// What is wrong with the recorder's file, a line each.
     pub(super) fn damage(&self) -> Vec<String> {
         let damage = self.tape.iter().flat_map(Tape::damage);
@@ -85,24 +108,6 @@ impl PlayedRun {
             )
         };
         damage.map(line).collect()
-    }
-}
-
-impl Unseen {
-    /// What to do about it, or what it comes from.
-    pub(super) fn in_words(self, world: World) -> String {
-        match self {
-            Self::NoPicture => format!("{world} has no picture: only Atari games can be replayed"),
-            Self::NoRecorder => format!(
-                "the run has no flight recorder ({RECORDER}): it was trained by an earlier version of rlrun"
-            ),
-            Self::NotYetWritten => format!(
-                "{RECORDER} does not reach so far yet: it is written every few thousand steps, and when the run stops or goes on"
-            ),
-            Self::NotRecorded => format!(
-                "a part of what led to it is not in {RECORDER}: the file is damaged, or the run began without it"
-            ),
-        }
     }
 }
 

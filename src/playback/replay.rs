@@ -26,7 +26,7 @@ pub(crate) fn replay(args: &ReplayArgs) -> Result<String> {
     let run = PlayedRun::open(&args.run)?;
     let game = chosen(&run.games, args.which())?;
     let past = run.past_of(game).map_err(|unseen| {
-        let reason = unseen.in_words(run.world);
+        let reason = run.in_words(unseen);
         RequestError::new(format!(
             "game {} cannot be replayed: {reason}",
             game.episode

@@ -5,6 +5,7 @@ use anyhow::{Context, Result};
 use super::evaluation::Evaluation;
 use super::games::FinishedGame;
 use super::restore::Restored;
+use super::training::Training;
 use crate::plan::Plan;
 use crate::run::folder::RunFolder;
 use crate::run::recorder::Recorder;
@@ -18,7 +19,7 @@ pub(super) struct Logs {
     /// For TensorBoard.
     pub(super) scalars: Scalars,
     /// For whoever wants to watch a game again.
-    pub(super) recorder: Recorder,
+    recorder: Recorder,
     episodes: Table<EpisodeRow>,
     evaluations: Table<EvaluationRow>,
 }
@@ -110,6 +111,25 @@ impl Logs {
         for (tag, value) in evaluation.named() {
             self.scalars.add_scalar(tag, value, step);
         }
+    }
+
+    /// Lets the flight recorder write a block if one is due.
+    pub(super) fn record_when_due(&mut self, training: &dyn Training, screen: &Screen) {
+        if self.recorder.is_due(training.step()) {
+            self.recorder.add(training.take_new(), training.step());
+            self.recorder.write_block(screen);
+        }
+    }
+
+    /// What a checkpoint of now holds of the flight recorder.
+    pub(super) fn recorder_tail(&mut self, training: &dyn Training) -> Option<Vec<u8>> {
+        self.recorder.add(training.take_new(), training.step());
+        self.recorder.tail()
+    }
+
+    /// Lets the flight recorder write what waits, once the last checkpoint is saved.
+    pub(super) fn close_recorder(&mut self, screen: &Screen) {
+        self.recorder.close(screen);
     }
 
     /// Writes what waits.

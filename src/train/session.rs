@@ -187,10 +187,7 @@ impl<'a> Session<'a> {
             self.progress.update(step, self.stats.mean_score());
             self.count_evaluation(evaluator.look_in(training)?);
             self.player = evaluator.player().map(Rc::clone);
-            if self.logs.recorder.is_due(step) {
-                self.record(training);
-                self.logs.recorder.write_block(self.progress.screen());
-            }
+            self.logs.record_when_due(training, self.progress.screen());
             if step >= self.next_row {
                 self.write_row(training);
             }
@@ -267,11 +264,6 @@ impl<'a> Session<'a> {
         self.logs.flush(self.progress.screen());
     }
 
-    /// Hands the flight recorder what it does not know yet.
-    fn record(&mut self, training: &dyn Training) {
-        self.logs.recorder.add(training.take_new(), training.step());
-    }
-
     /// Saves a checkpoint. A failure is a warning: the older ones are still there, and the next attempt may succeed.
     fn save_or_warn(&mut self, training: &mut dyn Training) {
         let saved = self.save_checkpoint(training);
@@ -287,10 +279,9 @@ impl<'a> Session<'a> {
     fn save_checkpoint(&mut self, training: &mut dyn Training) -> Result<()> {
         self.last_checkpoint = Instant::now();
         self.flush();
-        self.record(training);
         let dir = self.folder.checkpoints();
         let mut state = training.state()?;
-        let (tail, player) = (self.logs.recorder.tail(), self.player.as_deref());
+        let (tail, player) = (self.logs.recorder_tail(training), self.player.as_deref());
         let beside = resumption::tensors(&state, tail.as_deref(), player);
         state.tensors.extend(beside);
         let checkpoint = Checkpoint {
@@ -325,7 +316,7 @@ impl<'a> Session<'a> {
         self.progress.finish();
         // A run that goes on writes its next row where it would have been without the stop, so this comes before the last row.
         let saved = self.save_checkpoint(training);
-        self.logs.recorder.close(self.progress.screen());
+        self.logs.close_recorder(self.progress.screen());
         if matches!(ending, Ok(Ending::Finished)) && training.step() > self.last_row {
             self.write_row(training);
         }
