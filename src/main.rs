@@ -6,9 +6,11 @@ mod bench;
 mod cli;
 mod config;
 mod doctor;
+mod eval;
 mod games;
 mod human;
 mod plan;
+mod player;
 mod process;
 mod request;
 mod run;
@@ -53,6 +55,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
             TrainAction::Describe(plan) => cli::print(&plan),
             TrainAction::Train(request) => train::run(&request)?,
         },
+        Command::Eval(args) => eval::run(&args.request())?,
         Command::Bench(args) => bench::run(&args.what)?,
         Command::Toy(args) => args.run(&Machine::detect())?,
         Command::Games(args) => cli::print(&games::table(args.name.as_deref())?),

@@ -1,6 +1,7 @@
 //! The command line: its words, and what each of them asks for.
 
 mod bench_args;
+mod eval_args;
 mod output;
 mod toy_args;
 mod train_args;
@@ -14,6 +15,7 @@ pub(crate) use bench_args::{
     BenchArgs, BenchCommand, BenchEnvArgs, BenchInferArgs, BenchTrainArgs, BenchUpdateArgs,
     Measuring,
 };
+pub(crate) use eval_args::EvalArgs;
 pub(crate) use output::{complain, in_one_line, print};
 pub(crate) use toy_args::ToyArgs;
 pub(crate) use train_args::{PlanArgs, TrainAction, TrainArgs};
@@ -55,6 +57,8 @@ pub(crate) enum Command {
     /// Train an agent; the same as giving its options without `train`
     #[command(after_help = EXAMPLES)]
     Train(Box<TrainArgs>),
+    /// Let the agent of a run play full games, and say how well it does
+    Eval(Box<EvalArgs>),
     /// Measure the speed of this machine
     Bench(BenchArgs),
     /// Learn the coordinate tasks of the CoordConv paper: a check of minutes, or its experiments
