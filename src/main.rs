@@ -10,6 +10,7 @@ mod eval;
 mod games;
 mod human;
 mod plan;
+mod play;
 mod player;
 mod process;
 mod request;
@@ -56,6 +57,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
             TrainAction::Train(request) => train::run(&request)?,
         },
         Command::Eval(args) => eval::run(&args.request())?,
+        Command::Play(args) => play::run(&args.request())?,
         Command::Bench(args) => bench::run(&args.what)?,
         Command::Toy(args) => args.run(&Machine::detect())?,
         Command::Games(args) => cli::print(&games::table(args.name.as_deref())?),

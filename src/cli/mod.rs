@@ -3,6 +3,7 @@
 mod bench_args;
 mod eval_args;
 mod output;
+mod play_args;
 mod toy_args;
 mod train_args;
 
@@ -17,6 +18,7 @@ pub(crate) use bench_args::{
 };
 pub(crate) use eval_args::EvalArgs;
 pub(crate) use output::{complain, in_one_line, print};
+pub(crate) use play_args::PlayArgs;
 pub(crate) use toy_args::ToyArgs;
 pub(crate) use train_args::{PlanArgs, TrainAction, TrainArgs};
 
@@ -59,6 +61,8 @@ pub(crate) enum Command {
     Train(Box<TrainArgs>),
     /// Let the agent of a run play full games, and say how well it does
     Eval(Box<EvalArgs>),
+    /// Watch the agent of a run play a game: as a video, or live in the terminal
+    Play(Box<PlayArgs>),
     /// Measure the speed of this machine
     Bench(BenchArgs),
     /// Learn the coordinate tasks of the CoordConv paper: a check of minutes, or its experiments

@@ -13,7 +13,7 @@ use super::games::PlayedGame;
 use super::statistics::Statistics;
 use crate::config::grouped;
 use crate::human;
-use crate::player::{PolicyKind, Rule, SavedAgent};
+use crate::player::{Rule, SavedAgent};
 use crate::run::atomic::write_whole;
 
 /// What stands in the JSON file.
@@ -136,7 +136,7 @@ impl Report {
     /// The page for people.
     pub(super) fn table(&self, files: &Files) -> String {
         let mut text = format!(
-            "{} {}-{} seed {}, step {}: {} games under {}, {}{}, evaluation seed {}\n\n",
+            "{} {}-{} seed {}, step {}: {} games under {}, {}, evaluation seed {}\n\n",
             self.game,
             self.agent,
             self.torso,
@@ -144,11 +144,7 @@ impl Report {
             grouped(self.checkpoint.step),
             grouped(self.n_games as u64),
             self.protocol.name,
-            self.rule.policy.as_str(),
-            match self.rule.epsilon {
-                0.0 => String::new(),
-                epsilon => format!(" with epsilon {epsilon}"),
-            },
+            self.rule,
             self.seed,
         );
         let head = ["", "mean", "median", "IQM", "min", "max", "std"];
@@ -176,16 +172,8 @@ impl Report {
 
 /// What tells an evaluation from any other of the run.
 fn name(saved: &SavedAgent, rule: Rule, request: &EvalRequest) -> String {
-    let usual = match rule.policy {
-        PolicyKind::Greedy => "greedy",
-        PolicyKind::Stochastic => "stochastic",
-    };
-    let epsilon = match rule.epsilon {
-        0.0 => String::new(),
-        epsilon => format!("-epsilon{epsilon}"),
-    };
     let (label, seed, n_games) = (saved.label(), request.seed, request.n_games);
-    format!("{label}-{usual}{epsilon}-seed{seed}-{n_games}games")
+    format!("{label}-{}-seed{seed}-{n_games}games", rule.file_name())
 }
 
 fn csv(games: &[PlayedGame]) -> String {

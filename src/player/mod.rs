@@ -6,6 +6,8 @@
 
 mod saved;
 
+use std::fmt;
+
 use anyhow::Result;
 use rlrun_agents::a2c::{self, A2c};
 use rlrun_agents::dqn::{self, Dqn, greedy, random_action};
@@ -115,11 +117,30 @@ impl Rule {
         })
     }
 
+    /// The rule as a part of a file's name: `stochastic`, `greedy-epsilon0.01`.
+    pub(crate) fn file_name(self) -> String {
+        let policy = self.policy.as_str();
+        match self.epsilon {
+            0.0 => policy.to_owned(),
+            epsilon => format!("{policy}-epsilon{epsilon}"),
+        }
+    }
+
     fn choose(self, outputs: &[f32], rng: &mut impl rand::Rng) -> u8 {
         random_action(outputs.len(), self.epsilon, rng).unwrap_or_else(|| match self.policy {
             PolicyKind::Greedy => greedy(outputs),
             PolicyKind::Stochastic => policy::sample(outputs, rng),
         })
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.policy.as_str())?;
+        match self.epsilon {
+            0.0 => Ok(()),
+            epsilon => write!(f, " with epsilon {epsilon}"),
+        }
     }
 }
 
