@@ -6,10 +6,13 @@ mod bench;
 mod cli;
 mod config;
 mod doctor;
+mod eval;
 mod games;
 mod human;
 mod plan;
+mod play;
 mod playback;
+mod player;
 mod process;
 mod request;
 mod run;
@@ -54,6 +57,8 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
             TrainAction::Describe(plan) => cli::print(&plan),
             TrainAction::Train(request) => train::run(&request)?,
         },
+        Command::Eval(args) => eval::run(&args.request())?,
+        Command::Play(args) => play::run(&args.request())?,
         Command::Bench(args) => bench::run(&args.what)?,
         Command::Toy(args) => args.run(&Machine::detect())?,
         Command::Episodes(args) => cli::print(&playback::episodes(args)?),

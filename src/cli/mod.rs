@@ -1,7 +1,9 @@
 //! The command line: its words, and what each of them asks for.
 
 mod bench_args;
+mod eval_args;
 mod output;
+mod play_args;
 mod playback_args;
 mod toy_args;
 mod train_args;
@@ -15,7 +17,9 @@ pub(crate) use bench_args::{
     BenchArgs, BenchCommand, BenchEnvArgs, BenchInferArgs, BenchTrainArgs, BenchUpdateArgs,
     Measuring,
 };
+pub(crate) use eval_args::EvalArgs;
 pub(crate) use output::{complain, in_one_line, print};
+pub(crate) use play_args::PlayArgs;
 pub(crate) use playback_args::{EpisodesArgs, Form, ReplayArgs, SortKey, Which};
 pub(crate) use toy_args::ToyArgs;
 pub(crate) use train_args::{PlanArgs, TrainAction, TrainArgs};
@@ -57,6 +61,10 @@ pub(crate) enum Command {
     /// Train an agent; the same as giving its options without `train`
     #[command(after_help = EXAMPLES)]
     Train(Box<TrainArgs>),
+    /// Let the agent of a run play full games, and say how well it does
+    Eval(Box<EvalArgs>),
+    /// Watch the agent of a run play a game: as a video, or live in the terminal
+    Play(Box<PlayArgs>),
     /// Measure the speed of this machine
     Bench(BenchArgs),
     /// Learn the coordinate tasks of the CoordConv paper: a check of minutes, or its experiments

@@ -6,11 +6,9 @@ use rlrun_agents::a2c::Schedule;
 use toml::Value;
 
 use super::resolve;
-use super::{AgentPlan, Asked, ConfigFile, DeviceChoice, Machine, Plan};
+use super::{AgentPlan, Asked, ConfigFile, DeviceChoice, DeviceName, Machine, Plan};
 use crate::config::{grouped, line_of};
 use crate::request::RequestError;
-
-const PLAN: &str = "plan.toml";
 
 /// Reads `plan.toml` of a run folder and lays over it what `--resume` may change.
 ///
@@ -25,42 +23,59 @@ pub(crate) fn resume(
     device: Option<DeviceChoice>,
     machine: &Machine,
 ) -> Result<Plan, RequestError> {
-    let mut plan = read(dir, machine)?;
+    let mut plan = read(dir, &format!("--resume {}", dir.display()))?;
+    check(dir, machine)?;
     if let Some(asked) = total_steps {
         extend(&mut plan, asked)?;
     }
+    plan.learner.device = find_device(&plan, device, machine)?;
+    Ok(plan)
+}
+
+/// Reads `plan.toml` of a run folder for somebody who trains nothing with it, with the network on `device`, or else where the run
+/// has it.
+///
+/// # Errors
+/// No run folder, a damaged plan, or no such device.
+pub(crate) fn of_run(
+    dir: &Path,
+    device: Option<DeviceChoice>,
+    machine: &Machine,
+) -> Result<Plan, RequestError> {
+    let mut plan = read(dir, &dir.display().to_string())?;
+    // What a training takes of memory is of no matter.
+    let machine = Machine {
+        available_bytes: None,
+        ..machine.clone()
+    };
+    check(dir, &machine)?;
+    plan.learner.device = find_device(&plan, device, &machine)?;
+    Ok(plan)
+}
+
+/// The device that was asked for, or else the plan's.
+fn find_device(
+    plan: &Plan,
+    device: Option<DeviceChoice>,
+    machine: &Machine,
+) -> Result<DeviceName, RequestError> {
     let choice = device.unwrap_or(DeviceChoice::Named(plan.learner.device));
     let cited = match device {
         Some(choice) => format!("--device {choice}"),
         None => format!("the plan's device {choice}"),
     };
-    let found = resolve::device(choice, &cited, machine).map_err(|error| match device {
+    resolve::device(choice, &cited, machine).map_err(|error| match device {
         Some(_) => error,
         None => RequestError::new(format!("{error}; --device cpu goes on without it")),
-    })?;
-    plan.learner.device = found;
-    Ok(plan)
+    })
 }
 
-fn read(dir: &Path, machine: &Machine) -> Result<Plan, RequestError> {
-    let plan = plan_of(dir).map_err(|error| {
-        if dir.join(PLAN).exists() {
-            return error;
-        }
-        RequestError::new(format!("--resume {}: {error}", dir.display()))
-    })?;
-    check(dir, machine)?;
-    Ok(plan)
-}
-
-/// The plan of a run folder, as it stands there.
-///
-/// # Errors
-/// No run folder, or a damaged plan.
-pub(crate) fn plan_of(dir: &Path) -> Result<Plan, RequestError> {
-    let path = dir.join(PLAN);
+/// The plan in `dir`, of which an error speaks as `cited`.
+fn read(dir: &Path, cited: &str) -> Result<Plan, RequestError> {
+    let path = dir.join("plan.toml");
     let text = std::fs::read_to_string(&path).map_err(|error| {
-        RequestError::new(format!("no run folder: {}: {error}", path.display()))
+        let path = path.display();
+        RequestError::new(format!("{cited}: no run folder: {path}: {error}"))
     })?;
     toml::from_str(&text).map_err(|error| {
         let line = line_of(&text, error.span().map_or(0, |span| span.start));
@@ -77,7 +92,7 @@ fn check(dir: &Path, machine: &Machine) -> Result<(), RequestError> {
         Value::String("cpu".to_owned()),
     );
     let asked = Asked {
-        file: Some(ConfigFile::read(&dir.join(PLAN))?),
+        file: Some(ConfigFile::read(&dir.join("plan.toml"))?),
         flags: vec![anywhere],
         ..Asked::default()
     };

@@ -1,8 +1,8 @@
-//! Plays a game again and films it: a second environment in colour, with the recorded seed and actions.
+//! Plays a game again and films it: the training's environment, and the same in colour, with the recorded seed and actions.
 //!
 //! ```text
-//! reset(seed)   actions before: not filmed   | first picture | action, picture | action, picture | ... | last picture |
-//!                                        game over                                              game over
+//! reset(seed)   actions before: not filmed   | picture, action | picture, action | ... | last picture
+//!                                        game over                                 game over
 //! ```
 //!
 //! The video is put in its place only once score and length are those of the table.
@@ -10,12 +10,13 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use rlrun_envs::{ColourGame, EnvConfig, GameSoFar};
+use rlrun_envs::{EnvConfig, GameSoFar};
 
 use super::onlooker::Onlooker;
+use crate::play::duet::Duet;
 use crate::run::recorder::tape::Past;
 use crate::run::rows::EpisodeRow;
-use crate::video::{Panel, RgbImage, Video, VideoSpec};
+use crate::video::{Panel, Video, VideoSpec};
 
 /// What is filmed, and how.
 #[derive(Debug)]
@@ -36,41 +37,32 @@ pub(super) struct Film<'a> {
 /// Another game came of the recorded actions; the emulator failed, or the video cannot be written.
 pub(super) fn film(
     film: &Film<'_>,
-    mut onlooker: Option<Onlooker>,
+    onlooker: Option<Onlooker>,
     recorded: &EpisodeRow,
 ) -> Result<()> {
-    let past = film.past;
-    let mut game = ColourGame::new(film.config, past.seed)?;
+    let mut duet = Duet::begin(film.config, film.past.seed)?;
     let mut is_between_games = true;
-    for &action in past.before {
-        is_between_games = game.step(action)?.game_over;
-        if let Some(onlooker) = &mut onlooker {
-            onlooker.step(action)?;
-        }
+    for &action in film.past.before {
+        is_between_games = duet.step(action)?.game_over;
     }
     ensure!(
         is_between_games,
-        "another game was going on where it begins; {}",
-        WHY
+        "another game was going on where it begins; {WHY}"
     );
-    let mut reel = Reel::begin(film, &game, onlooker)?;
-    reel.add(game.rgb(), None, GameSoFar::default())?;
+    duet.leave();
+    let mut reel = Reel::begin(film, &duet, onlooker)?;
     let mut so_far = GameSoFar::default();
     let mut ended = None;
-    for &action in past.game {
-        let step = game.step(action)?;
-        let next = so_far.step(step.reward, step.game_over);
-        reel.add(
-            step.last_rgb.unwrap_or(step.rgb),
-            Some(action),
-            next.unwrap_or(so_far),
-        )?;
-        if next.is_some() {
-            ended = next;
+    for &action in film.past.game {
+        reel.add(&duet, so_far, Some(action))?;
+        let step = duet.step(action)?;
+        ended = so_far.step(step.reward, step.game_over);
+        if ended.is_some() {
             break;
         }
     }
     check(ended, so_far, recorded)?;
+    reel.add(&duet, ended.unwrap_or(so_far), None)?;
     reel.video.finish()?;
     Ok(())
 }
@@ -107,14 +99,12 @@ struct Reel {
     video: Video,
     onlooker: Option<Onlooker>,
     scale: usize,
-    width: usize,
-    height: usize,
 }
 
 impl Reel {
-    fn begin(film: &Film<'_>, game: &ColourGame, onlooker: Option<Onlooker>) -> Result<Self> {
-        let (width, height, scale) = (game.width(), game.height(), film.scale);
-        let spec = VideoSpec {
+    fn begin(film: &Film<'_>, duet: &Duet, onlooker: Option<Onlooker>) -> Result<Self> {
+        let (width, height, scale) = (duet.width(), duet.height(), film.scale);
+        let plain = VideoSpec {
             width,
             height,
             scale,
@@ -125,28 +115,28 @@ impl Reel {
             height: height * scale,
             // The panel's letters are drawn at the video's size.
             scale: 1,
-            ..spec
+            ..plain
         };
-        let spec = if onlooker.is_some() { with_panel } else { spec };
+        let spec = if onlooker.is_some() {
+            with_panel
+        } else {
+            plain
+        };
         Ok(Self {
             video: Video::create(film.out, spec)?,
             onlooker,
             scale,
-            width,
-            height,
         })
     }
 
-    /// Adds a picture `[height, width, 3]`, and the action that led to it.
-    fn add(&mut self, rgb: &[u8], action: Option<u8>, game: GameSoFar) -> Result<()> {
-        let picture = RgbImage::from_rgb(self.width, self.height, rgb);
+    /// Adds the picture of now, up to which the game has come so far, and the action that was chosen on it.
+    fn add(&mut self, duet: &Duet, so_far: GameSoFar, action: Option<u8>) -> Result<()> {
+        let picture = duet.picture();
         let Some(onlooker) = &mut self.onlooker else {
             return self.video.add(&picture);
         };
-        onlooker.think();
-        let panel = onlooker.panel(game, action);
-        self.video.add(&panel.beside(&picture, self.scale))?;
-        action.map_or(Ok(()), |action| onlooker.step(action))
+        let panel = onlooker.panel(duet, so_far, action);
+        self.video.add(&panel.beside(&picture, self.scale))
     }
 }
 

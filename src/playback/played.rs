@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use rlrun_envs::World;
 
 use crate::config::grouped;
-use crate::plan::{Plan, plan_of};
+use crate::plan::{self, DeviceChoice, DeviceName, Machine, Plan};
 use crate::request::RequestError;
 use crate::run::episodes::read_episodes;
 use crate::run::folder::{EPISODES, RECORDER};
@@ -17,7 +17,7 @@ use crate::run::rows::EpisodeRow;
 /// The games of a run.
 #[derive(Debug)]
 pub(super) struct PlayedRun {
-    /// What was trained.
+    /// What was trained; the network is on the CPU.
     pub(super) plan: Plan,
     /// What was played.
     pub(super) world: World,
@@ -45,7 +45,8 @@ impl PlayedRun {
     /// # Errors
     /// A [`RequestError`] if it is no run folder; what cannot be read of it.
     pub(super) fn open(dir: &Path) -> Result<Self> {
-        let plan = plan_of(dir)?;
+        let cpu = DeviceChoice::Named(DeviceName::Cpu);
+        let plan = plan::of_run(dir, Some(cpu), &Machine::detect())?;
         let world =
             World::resolve(&plan.game).map_err(|error| RequestError::new(error.to_string()))?;
         let games = read_episodes(&dir.join(EPISODES))?;

@@ -41,7 +41,7 @@ pub(crate) fn replay(args: &ReplayArgs) -> Result<String> {
     let onlooker = if args.panel {
         let steps = first_step(&run, game)..=game.step;
         Some(Onlooker::new(
-            &args.run, &run.plan, &config, past.seed, &steps, &screen,
+            &args.run, &run.plan, &config, &steps, &screen,
         )?)
     } else {
         None

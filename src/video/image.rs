@@ -34,6 +34,19 @@ impl RgbImage {
         }
     }
 
+    /// The grey picture whose bytes are `[height, width]`.
+    ///
+    /// # Panics
+    /// If there are more or fewer.
+    pub(crate) fn from_grey(width: usize, height: usize, bytes: &[u8]) -> Self {
+        assert_eq!(bytes.len(), width * height, "bytes of {width}x{height}");
+        Self {
+            width,
+            height,
+            pixels: bytes.iter().flat_map(|&grey| [grey; 3]).collect(),
+        }
+    }
+
     /// Columns.
     pub(crate) fn width(&self) -> usize {
         self.width
@@ -119,6 +132,39 @@ impl RgbImage {
         }
     }
 
+    /// The same in another size: each pixel is the mean of those it covers.
+    pub(crate) fn resized(&self, width: usize, height: usize) -> Self {
+        let covered = |idx: usize, from: usize, to: usize| {
+            let start = idx * from / to;
+            start..((idx + 1) * from / to).max(start + 1)
+        };
+        let mut pixels = Vec::with_capacity(width * height * 3);
+        for y in 0..height {
+            let rows = covered(y, self.height, height);
+            for x in 0..width {
+                let columns = covered(x, self.width, width);
+                let mut sums = [0; 3];
+                for row in rows.clone() {
+                    let bytes =
+                        self.start(columns.start, row)..self.start(columns.end - 1, row) + 3;
+                    for pixel in self.pixels[bytes].chunks_exact(3) {
+                        for (sum, &level) in sums.iter_mut().zip(pixel) {
+                            *sum += usize::from(level);
+                        }
+                    }
+                }
+                let n = rows.len() * columns.len();
+                let mean = |sum: usize| u8::try_from((sum + n / 2) / n).expect("a mean of bytes");
+                pixels.extend(sums.map(mean));
+            }
+        }
+        Self {
+            width,
+            height,
+            pixels,
+        }
+    }
+
     fn start(&self, x: usize, y: usize) -> usize {
         (y * self.width + x) * 3
     }
@@ -168,6 +214,19 @@ mod tests {
         expected[15..18].copy_from_slice(&RED);
         expected[21..27].fill(7);
         assert_eq!(image.bytes(), expected);
+    }
+
+    #[test]
+    fn a_smaller_picture_has_the_means_and_a_larger_one_the_pixels() {
+        let image = RgbImage::from_grey(4, 2, &[0, 10, 20, 30, 4, 14, 24, 34]);
+        assert_eq!(image.resized(2, 1), RgbImage::from_grey(2, 1, &[7, 27]));
+        assert_eq!(image.resized(1, 1).pixel(0, 0), [17; 3]);
+        assert_eq!(image.resized(8, 4), image.enlarged(2));
+        let thirds = RgbImage::from_grey(5, 1, &[0, 50, 100, 150, 200]);
+        assert_eq!(
+            thirds.resized(3, 1),
+            RgbImage::from_grey(3, 1, &[0, 75, 175])
+        );
     }
 
     #[test]

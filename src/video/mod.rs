@@ -21,7 +21,7 @@ use std::str::FromStr;
 
 use anyhow::{Context as _, Result, ensure};
 
-pub(crate) use image::RgbImage;
+pub(crate) use image::{RgbImage, byte};
 pub(crate) use panel::{Distribution, Input, Panel};
 
 use crate::request::RequestError;

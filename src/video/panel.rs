@@ -1,5 +1,5 @@
-//! What stands to the right of a game: score, step, action, the policy or the action values, the value of the state, and what the
-//! network sees.
+//! What stands beside a game: score, step, action, the policy or the action values, the value of the state, and what the network
+//! sees. Where all this is too much, a line below the game says score and action.
 //!
 //! ```text
 //!   score        step      units: a pixel of the game, of which one is `scale` pixels of the video
@@ -13,7 +13,7 @@
 //! ```
 
 use super::RgbImage;
-use super::image::{Rgb, byte};
+use super::image::Rgb;
 use super::text::{Style, Weight, write, write_to};
 
 /// Width of the panel, units.
@@ -33,6 +33,9 @@ const INPUT_HEIGHT: usize = 28 + MARGIN;
 /// Height of a caption, units.
 const CAPTION: f32 = 7.0;
 
+/// Height of the line below a game, units.
+const LINE: usize = 14;
+
 const BEHIND: Rgb = [0x18, 0x18, 0x1c];
 const INK: Rgb = [0xf0, 0xf0, 0xf0];
 const FAINT: Rgb = [0x98, 0x98, 0xa0];
@@ -47,7 +50,7 @@ pub(crate) struct Panel<'a> {
     pub(crate) score: f64,
     /// Steps so far.
     pub(crate) step: u64,
-    /// The action that led to the picture; none at the start.
+    /// The action that was chosen on the picture; none after the last.
     pub(crate) action: Option<usize>,
     /// Names of all actions.
     pub(crate) names: &'a [&'a str],
@@ -106,6 +109,38 @@ impl Panel<'_> {
         sheet.image
     }
 
+    /// Pixels of a game of this height with the line below it.
+    pub(crate) fn total_height(game_height: usize, scale: usize) -> usize {
+        (game_height + LINE) * scale
+    }
+
+    /// The game with its pixels as squares of `scale` by `scale`, and below it a line with score and action.
+    pub(crate) fn below(&self, game: &RgbImage, scale: usize) -> RgbImage {
+        let width = game.width() * scale;
+        let mut image = RgbImage::new(width, Self::total_height(game.height(), scale), BEHIND);
+        image.draw((0, 0), &game.enlarged(scale));
+        let mut sheet = Sheet {
+            image,
+            left: 0,
+            scale,
+        };
+        let top = units(game.height()) + 1.0;
+        let score = format!("score {}", self.score);
+        sheet.write((4.0, top), &score, (12.0, INK, Weight::Bold));
+        let right = units(game.width() - MARGIN);
+        sheet.write_to(
+            (right, top),
+            self.action_name(),
+            (12.0, CHOSEN, Weight::Regular),
+        );
+        sheet.image
+    }
+
+    fn action_name(&self) -> &str {
+        let action = self.action.and_then(|action| self.names.get(action));
+        action.unwrap_or(&"")
+    }
+
     fn draw_head(&self, sheet: &mut Sheet) {
         let right = units(WIDTH - MARGIN);
         sheet.write((4.0, 2.0), "score", (CAPTION, FAINT, Weight::Regular));
@@ -114,12 +149,8 @@ impl Panel<'_> {
         sheet.write((4.0, 8.0), &score, (18.0, INK, Weight::Bold));
         let step = self.step.to_string();
         sheet.write_to((right, 10.0), &step, (13.0, INK, Weight::Regular));
-        let action = self.action.and_then(|action| self.names.get(action));
-        sheet.write(
-            (4.0, 28.0),
-            action.unwrap_or(&""),
-            (11.0, CHOSEN, Weight::Bold),
-        );
+        let action = self.action_name();
+        sheet.write((4.0, 28.0), action, (11.0, CHOSEN, Weight::Bold));
         let source = self.source.unwrap_or_default();
         sheet.write((4.0, 40.5), source, (CAPTION, FAINT, Weight::Regular));
         if let Some(value) = self.value {
@@ -184,30 +215,11 @@ impl Input<'_> {
         sheet.write(caption, "input", (CAPTION, FAINT, Weight::Regular));
         let side = (INPUT_WIDTH / n).min(INPUT_HEIGHT - MARGIN) * sheet.scale;
         for (idx, picture) in self.bytes.chunks_exact(height * width).take(n).enumerate() {
-            let small = shrunk(picture, (width, height), side);
+            let small = RgbImage::from_grey(width, height, picture).resized(side, side);
             let left = sheet.left + MARGIN * sheet.scale + idx * side;
             sheet.image.draw((left, top * sheet.scale), &small);
         }
     }
-}
-
-/// A grey picture in a square of `side` pixels, each the mean of what it covers.
-fn shrunk(grey: &[u8], (width, height): (usize, usize), side: usize) -> RgbImage {
-    let covered = |idx: usize, n: usize| {
-        let start = idx * n / side;
-        start..((idx + 1) * n / side).max(start + 1)
-    };
-    let mut image = RgbImage::new(side, side, [0; 3]);
-    for y in 0..side {
-        for x in 0..side {
-            let (rows, columns) = (covered(y, height), covered(x, width));
-            let n = units(rows.len() * columns.len());
-            let pixels = rows.flat_map(|row| grey[row * width..][columns.clone()].iter());
-            let sum: f32 = pixels.map(|&pixel| f32::from(pixel)).sum();
-            image.set(x, y, [byte(sum / n); 3]);
-        }
-    }
-    image
 }
 
 /// A picture in whose right part the panel is drawn, in units.
@@ -366,6 +378,28 @@ mod tests {
         for idx in 0..4_u8 {
             let x = 480 + 12 + 84 * usize::from(idx) + 42;
             assert_eq!(image.pixel(x, 3 * 178 + 42), [60 * idx; 3]);
+        }
+    }
+
+    #[test]
+    fn the_line_below_tells_score_and_action() {
+        let game = RgbImage::new(160, 210, [9, 99, 199]);
+        let bare = panel(None);
+        let image = bare.below(&game, 2);
+        assert_eq!((image.width(), image.height()), (320, 448));
+        assert!((0..420).all(|y| (0..320).all(|x| image.pixel(x, y) == [9, 99, 199])));
+        for other in [
+            Panel { score: 7.0, ..bare },
+            Panel {
+                action: Some(2),
+                ..bare
+            },
+            Panel {
+                action: None,
+                ..bare
+            },
+        ] {
+            assert!(other.below(&game, 2) != image, "{other:?}");
         }
     }
 

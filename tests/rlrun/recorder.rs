@@ -8,7 +8,7 @@ use crate::resume::{begin, checkpoints_of, wait_until};
 
 const A2C: &str = "--game Breakout --envs 4 --set env.reseed_steps=250 --seed 5 --quiet --name r";
 const A2C_RUN: &str = "runs/Breakout/a2c-conv/r";
-const DQN: &str = "--game Breakout --agent dqn --protocol machado --envs 2 --threads 1 --steps 3k --quiet --seed 6 \
+const DQN: &str = "--game Breakout --agent dqn --protocol machado --envs 2 --threads 1 --steps 2k --quiet --seed 6 \
      --set dqn.learning_starts_steps=1000 --set dqn.replay_capacity=2000 --set dqn.batch_size=8 \
      --set env.reseed_steps=250 --set run.checkpoint_interval_seconds=1";
 const DQN_RUNS: &str = "runs/Breakout/dqn-conv";
