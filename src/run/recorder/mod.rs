@@ -32,6 +32,10 @@ use super::screen::Screen;
 /// A block ends with the first round that passes a multiple of so many steps of the run. Seconds of training, kilobytes.
 const BLOCK_STEPS: u64 = 4_096;
 
+/// Said where a run goes on whose file does not reach to its checkpoint.
+const BEGINS_ANEW: &str =
+    "the flight recorder begins anew, with the steps since every environment's last seeded reset";
+
 /// Writes what happens.
 #[derive(Debug)]
 pub(crate) struct Recorder {
@@ -84,15 +88,13 @@ impl Recorder {
         let lanes = tail
             .filter(|tail| end == tail.first_step)
             .and_then(|tail| lanes_of(tail, n_envs));
-        let (first_step, lanes) = match lanes {
-            Some(lanes) => (first_step, lanes),
-            None => {
-                screen.say(
-                    "the flight recorder begins anew, with the steps since every environment's last seeded reset",
-                );
+        let (first_step, lanes) = lanes.map_or_else(
+            || {
+                screen.say(BEGINS_ANEW);
                 (step, lanes_anew(step, recordings))
-            }
-        };
+            },
+            |lanes| (first_step, lanes),
+        );
         Ok(Self {
             log: AppendLog::new(path, file::PREAMBLE.to_vec()),
             lanes,
@@ -110,7 +112,9 @@ impl Recorder {
     pub(crate) fn add(&mut self, news: Vec<Vec<Stretch>>, step: u64) {
         debug_assert_eq!(news.len(), self.lanes.len());
         for (lane, stretches) in self.lanes.iter_mut().zip(news) {
-            stretches.into_iter().for_each(|stretch| lane.push(stretch));
+            for stretch in stretches {
+                lane.push(stretch);
+            }
         }
         self.step = step;
     }

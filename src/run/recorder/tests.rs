@@ -1,3 +1,5 @@
+//! A recorder is fed by a run that is played by heart, so that every game of it is known.
+
 use std::fs;
 use std::path::Path;
 
@@ -100,7 +102,7 @@ fn train(run: &mut Run, recorder: &mut Recorder, last: u64, period: u64) -> (u64
         } else {
             recorder.add(news, run.step);
         }
-        if run.step / (ROUND * N_ENVS as u64) % period == 0 {
+        if (run.step / (ROUND * N_ENVS as u64)).is_multiple_of(period) {
             saved = (run.step, recorder.tail().unwrap());
         }
     }
@@ -256,9 +258,9 @@ fn a_byte_a_step_before_compression_and_about_half_of_it_after() {
     let path = dir.path().join("recorder.bin");
     let mut recorder = Recorder::create(path.clone(), 16);
     let mut state = 1_u64;
-    let n_rounds = 1_000;
+    let n_rounds = 1_000_u32;
     let mut took = std::time::Duration::ZERO;
-    for round in 1..=n_rounds {
+    for round in 1..=u64::from(n_rounds) {
         let mut news = Vec::new();
         for _ in 0..16 {
             let draw = |_| {
@@ -278,8 +280,8 @@ fn a_byte_a_step_before_compression_and_about_half_of_it_after() {
         }
         took += start.elapsed();
     }
-    let n_bytes = fs::metadata(&path).unwrap().len() as f64;
-    let n_steps = 80.0 * n_rounds as f64;
+    let n_bytes = f64::from(u32::try_from(fs::metadata(&path).unwrap().len()).unwrap());
+    let n_steps = f64::from(80 * n_rounds);
     println!(
         "{:.3} bytes and {:.1} ns a step",
         n_bytes / n_steps,
