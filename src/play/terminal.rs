@@ -113,7 +113,8 @@ fn blocks(picture: &RgbImage, (columns, rows): (usize, usize)) -> String {
     let width = columns
         .min(room * SCREEN.0 / SCREEN.1)
         .clamp(1, MAX_COLUMNS);
-    let height = (width * SCREEN.1 / SCREEN.0).next_multiple_of(2).min(room);
+    let height = (width * SCREEN.1 / SCREEN.0).max(1);
+    let height = height.next_multiple_of(2).min(room);
     let small = picture.resized(width, height);
     let mut text = String::new();
     for y in (0..height).step_by(2) {
