@@ -20,13 +20,13 @@ pub(crate) struct PlayerArgs {
     /// Which checkpoint: newest, best (the first one saved after the best mean of 100 games), or that of a step, as 300k
     #[arg(long, value_name = "WHICH", default_value = "newest", help_heading = WHO)]
     pub(crate) checkpoint: Which,
-    /// Take the action that the network rates highest [default for dqn, with its eval_epsilon, which --greedy sets to 0]
+    /// Take the action that the network rates highest [default for dqn, there with the epsilon below, which this sets to 0]
     #[arg(long, conflicts_with = "stochastic", help_heading = WHO)]
     greedy: bool,
     /// Draw actions with the probabilities of the policy [default for a2c]
     #[arg(long, help_heading = WHO)]
     stochastic: bool,
-    /// How often an action is a random one, 0 to 1 [default: 0 for a2c, the plan's dqn.eval_epsilon for dqn]
+    /// How often an action is a random one, 0 to 1 [default: 0 for a2c, for dqn as in its plan]
     #[arg(long, value_name = "E", value_parser = parse_epsilon, allow_negative_numbers = true, help_heading = WHO)]
     epsilon: Option<f64>,
     /// Which games are played: the same seed gives the same games and draws, whoever plays

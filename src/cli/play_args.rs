@@ -9,6 +9,10 @@ use crate::play::{PlayRequest, TerminalUse};
 
 /// `rlrun play`.
 #[derive(Args, Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub(crate) struct PlayArgs {
     /// Who plays.
     #[command(flatten)]

@@ -36,10 +36,6 @@ const GAME: usize = 0;
 
 /// What is played, and how it is shown.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a switch of the command line"
-)]
 pub(crate) struct PlayRequest {
     /// The run folder.
     pub(crate) run: PathBuf,

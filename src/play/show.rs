@@ -1,5 +1,6 @@
 //! Pictures for those who watch.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -90,10 +91,10 @@ impl<'a> Scene<'a> {
             .action
             .and_then(|idx| Some((self.names.get(idx)?, self.numbers.get(idx)?)))
         {
-            line += &format!("  {name} {number:.2}");
+            let _ = write!(line, "  {name} {number:.2}");
         }
         if let Some(value) = self.value {
-            line += &format!("  value {value:.2}");
+            let _ = write!(line, "  value {value:.2}");
         }
         line
     }

@@ -72,7 +72,7 @@ impl Terminal {
             let _ = crossbeam_channel::after(wait).recv();
         }
         // A game that is behind its time goes on at once, but does not catch up.
-        self.due = self.due.max(Instant::now() - self.period) + self.period;
+        self.due = self.due.max(Instant::now()) + self.period;
         let mut text = String::new();
         let now = size();
         if now != self.size {
@@ -113,7 +113,8 @@ fn blocks(picture: &RgbImage, (columns, rows): (usize, usize)) -> String {
     let width = columns
         .min(room * SCREEN.0 / SCREEN.1)
         .clamp(1, MAX_COLUMNS);
-    let height = (width * SCREEN.1 / SCREEN.0).next_multiple_of(2).min(room);
+    let height = (width * SCREEN.1 / SCREEN.0).max(1);
+    let height = height.next_multiple_of(2).min(room);
     let small = picture.resized(width, height);
     let mut text = String::new();
     for y in (0..height).step_by(2) {
@@ -121,8 +122,9 @@ fn blocks(picture: &RgbImage, (columns, rows): (usize, usize)) -> String {
         for x in 0..width {
             let (above, below) = (small.pixel(x, y), small.pixel(x, y + 1));
             if colours != Some((above, below)) {
-                let ([r, g, b], [s, h, c]) = (above, below);
-                let _ = write!(text, "\x1b[38;2;{r};{g};{b};48;2;{s};{h};{c}m");
+                let [over, under] =
+                    [above, below].map(|[red, green, blue]| format!("{red};{green};{blue}"));
+                let _ = write!(text, "\x1b[38;2;{over};48;2;{under}m");
                 colours = Some((above, below));
             }
             text.push('\u{2580}');

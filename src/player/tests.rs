@@ -67,9 +67,9 @@ fn what_is_seen_is_the_same_to_the_bit_whatever_is_seen_beside_it() {
         let all: Vec<Move<'_>> = (0..21).map(one).collect();
         let together = player.look(&all);
         assert!(together[0] != together[8], "two pictures, one row");
-        for game in 0..21 {
-            assert_eq!(player.look(&[one(game)])[0], together[game], "game {game}");
-            assert_eq!(together[game].value.is_some(), agent == "a2c");
+        for (game, look) in together.iter().enumerate() {
+            assert_eq!(player.look(&[one(game)])[0], *look, "game {game}");
+            assert_eq!(look.value.is_some(), agent == "a2c");
         }
         // Games that share a row, in an order of their own.
         let some = player.look(&[one(17), one(1), one(9), one(3)]);

@@ -10,7 +10,7 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 use openh264::OpenH264API;
 use openh264::encoder::{
-    BitRate, Encoder, EncoderConfig, FrameRate, FrameType, IntraFramePeriod, QpRange,
+    BitRate, Encoder, EncoderConfig, FrameRate, FrameType, IntraFramePeriod, Layer, QpRange,
     RateControlMode, UsageType, VuiConfig,
 };
 use openh264::formats::{RgbSliceU8, YUVBuffer};
@@ -96,7 +96,7 @@ impl Mp4 {
         // Parameter sets stand in the sample entry, not in the samples.
         let layers = (0..stream.num_layers()).filter_map(|idx| stream.layer(idx));
         let mut units = Vec::new();
-        for layer in layers.filter(|layer| layer.is_video()) {
+        for layer in layers.filter(Layer::is_video) {
             for idx in 0..layer.nal_count() {
                 units.extend_from_slice(layer.nal_unit(idx).unwrap_or_default());
             }

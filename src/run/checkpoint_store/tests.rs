@@ -156,3 +156,21 @@ fn save_under_a_limit() {
     let error = save(Path::new("."), &checkpoint(20), 1).unwrap_err();
     assert!(matches!(error, SaveError::Write { .. }), "{error}");
 }
+
+#[test]
+fn a_checkpoint_can_be_asked_for_by_its_step_or_as_the_best() {
+    let dir = tempfile::tempdir().unwrap();
+    save_all(dir.path(), &[100, 200, 300], 3);
+    let by_step = |step| load_step::<u64>(dir.path(), step);
+    assert_eq!(by_step(200).unwrap().checkpoint.meta, 200);
+    let error = by_step(250).unwrap_err().to_string();
+    assert!(error.ends_with("there are: 300, 200, 100"), "{error}");
+    let error = load_best::<u64>(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("no best checkpoint"), "{error}");
+    save_best(dir.path(), &checkpoint(150)).unwrap();
+    assert_eq!(load_best::<u64>(dir.path()).unwrap().checkpoint.meta, 150);
+    assert!(by_step(250).unwrap_err().to_string().ends_with("100, best"));
+    damage(&dir.path().join(file_name(300)));
+    let error = by_step(300).unwrap_err().to_string();
+    assert!(error.contains("checksum differs"), "{error}");
+}
