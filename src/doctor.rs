@@ -3,10 +3,11 @@
 mod disk;
 mod torch;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use rlrun_envs::{CLASSICS_MEND, HAS_CLASSICS};
+use rlrun_envs::{CLASSICS_MEND, EnvError, HAS_CLASSICS, python};
 use serde::Serialize;
 
 use crate::config::{Layers, grouped};
@@ -15,6 +16,22 @@ use crate::plan::{AgentKind, Machine, memory_bytes};
 /// The version of the libtorch that is loaded, if a file beside it tells.
 pub(crate) fn libtorch_version() -> Option<String> {
     torch::loaded().map(|libtorch| libtorch.version)
+}
+
+/// The versions of all that takes part in a run, by name.
+///
+/// # Errors
+/// Python or ale-py cannot be had; the message names the command that mends it.
+pub(crate) fn versions() -> Result<BTreeMap<String, String>, EnvError> {
+    let found = python::versions()?;
+    let libtorch = libtorch_version().unwrap_or_else(|| "unknown".to_owned());
+    Ok(BTreeMap::from([
+        ("libtorch".to_owned(), libtorch),
+        ("rlrun".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+        ("python".to_owned(), found.python),
+        ("ale-py".to_owned(), found.ale_py),
+        ("numpy".to_owned(), found.numpy),
+    ]))
 }
 
 /// The command that sets everything up.
@@ -185,7 +202,7 @@ fn memory(machine: &Machine) -> Finding {
 
 /// Python and what is imported from it. What stands behind a missing piece cannot be looked at.
 fn python() -> Vec<Finding> {
-    match rlrun_envs::python::versions() {
+    match python::versions() {
         Err(error) => vec![lacking(
             "Python",
             State::Missing,

@@ -6,13 +6,19 @@ mod bench;
 mod cli;
 mod config;
 mod doctor;
+mod eval;
 mod games;
+mod human;
 mod plan;
+mod play;
+mod playback;
+mod player;
 mod process;
 mod request;
 mod run;
 mod toy;
 mod train;
+mod video;
 
 use std::process::ExitCode;
 
@@ -51,8 +57,12 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
             TrainAction::Describe(plan) => cli::print(&plan),
             TrainAction::Train(request) => train::run(&request)?,
         },
+        Command::Eval(args) => eval::run(&args.request())?,
+        Command::Play(args) => play::run(&args.request())?,
         Command::Bench(args) => bench::run(&args.what)?,
         Command::Toy(args) => args.run(&Machine::detect())?,
+        Command::Episodes(args) => cli::print(&playback::episodes(args)?),
+        Command::Replay(args) => cli::print(&playback::replay(args)?),
         Command::Games(args) => cli::print(&games::table(args.name.as_deref())?),
         Command::Doctor(args) => {
             let (report, is_well) = doctor::examine(&args.runs, args.json);

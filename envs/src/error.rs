@@ -99,6 +99,13 @@ pub enum EnvError {
         game: &'static str,
     },
 
+    /// Only Atari games have pictures in colour.
+    #[error("{world} has no picture: only Atari games have one")]
+    NoPicture {
+        /// Canonical name of the world.
+        world: &'static str,
+    },
+
     /// A number in the request is out of range.
     #[error("{what} is {got}, expected {expected}")]
     OutOfRange {

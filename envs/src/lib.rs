@@ -15,13 +15,13 @@ mod seed;
 mod turn;
 mod world;
 
-pub use atari::{ATARI_BYTES_PER_ENV, AtariGame, GameInfo, list_games};
+pub use atari::{ATARI_BYTES_PER_ENV, AtariGame, ColourGame, ColourStep, GameInfo, list_games};
 pub use batch::{BatchEnv, EnvSpec, ObsShape, StepBatch};
 pub use classic::{CLASSICS_MEND, ClassicGame, HAS_CLASSICS};
 pub use error::EnvError;
 pub use probe::ProbeWorld;
 pub use protocol::{Protocol, ProtocolName, UnknownProtocol};
-pub use recorded::{GameSoFar, RecordedBatch, Recording, Recordings, SeedRule};
+pub use recorded::{GameSoFar, RecordedBatch, Recording, Recordings, SeedRule, Stretch};
 pub use seed::env_seed;
 pub use world::{UnknownGame, World};
 

@@ -23,9 +23,28 @@ pub struct Recording {
     pub digest: u64,
 }
 
+/// Steps that one environment took one after the other, with no reset among them but the emulator's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stretch {
+    /// Seed of the reset that it begins with; `None` where it goes on from the stretch before.
+    pub seed: Option<u32>,
+    /// A byte for each step.
+    pub actions: Vec<u8>,
+}
+
 /// The recordings of a batch, to be read while it is in other hands.
 #[derive(Clone, Debug)]
-pub struct Recordings(Arc<Mutex<Vec<Recording>>>);
+pub struct Recordings(Arc<Mutex<Vec<Track>>>);
+
+/// One environment's recording, and what nobody has taken of it yet.
+#[derive(Debug, Default)]
+struct Track {
+    now: Recording,
+    /// Steps of `now` that were taken.
+    n_taken: usize,
+    /// What was not taken of the recordings before. A byte a step: it stays small even where nobody ever takes it.
+    earlier: Vec<Stretch>,
+}
 
 /// The seed of an environment's reset, from the number of resets before it and the environment's index in the batch.
 pub type SeedRule = Box<dyn Fn(u64, usize) -> u32 + Send>;
@@ -51,22 +70,72 @@ impl Recordings {
     /// As they are now.
     #[must_use]
     pub fn snapshot(&self) -> Vec<Recording> {
-        self.with(|recordings| recordings.clone())
+        self.with(|tracks| tracks.iter().map(|track| track.now.clone()).collect())
     }
 
-    fn with<R>(&self, work: impl FnOnce(&mut Vec<Recording>) -> R) -> R {
+    /// What each environment did since this was last asked, or since its batch was reset or rebuilt: its steps in order, none
+    /// twice and none left out.
+    #[must_use]
+    pub fn take_new(&self) -> Vec<Vec<Stretch>> {
+        self.with(|tracks| tracks.iter_mut().map(Track::take_new).collect())
+    }
+
+    fn with<R>(&self, work: impl FnOnce(&mut Vec<Track>) -> R) -> R {
         // Whoever panicked was the batch itself, whose run is over.
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Track {
+    /// A track of which everything up to now is known to whoever will ask.
+    fn known(now: Recording) -> Self {
+        let n_taken = now.actions.len();
+        Self {
+            now,
+            n_taken,
+            earlier: Vec::new(),
+        }
+    }
+
+    /// Begins anew with a seed.
+    fn reseed(&mut self, seed: u32) {
+        let n_earlier_resets = self.now.n_earlier_resets + 1;
+        let mut past = std::mem::take(&mut self.now);
+        if self.n_taken < past.actions.len() {
+            self.earlier.push(Stretch {
+                seed: (self.n_taken == 0).then_some(past.seed),
+                actions: past.actions.split_off(self.n_taken),
+            });
+        }
+        self.n_taken = 0;
+        self.now = Recording {
+            n_earlier_resets,
+            seed,
+            ..Recording::default()
+        };
+    }
+
+    fn take_new(&mut self) -> Vec<Stretch> {
+        let mut news = std::mem::take(&mut self.earlier);
+        let Recording { seed, actions, .. } = &self.now;
+        if self.n_taken < actions.len() {
+            news.push(Stretch {
+                seed: (self.n_taken == 0).then_some(*seed),
+                actions: actions[self.n_taken..].to_vec(),
+            });
+            self.n_taken = actions.len();
+        }
+        news
     }
 }
 
 impl RecordedBatch {
     /// Records `inner`, which is not reset yet. Seeds after the first come from `seed_rule`.
     pub fn new(inner: Box<dyn BatchEnv>, period_steps: usize, seed_rule: SeedRule) -> Self {
-        let recordings = Vec::new();
+        let tracks = Vec::new();
         Self {
             inner,
-            recordings: Recordings(Arc::new(Mutex::new(recordings))),
+            recordings: Recordings(Arc::new(Mutex::new(tracks))),
             period_steps,
             seed_rule,
         }
@@ -132,7 +201,8 @@ impl RecordedBatch {
                 return Err(EnvError::OtherPast { env_idx });
             }
         }
-        self.recordings.with(|own| *own = recordings);
+        let tracks = recordings.into_iter().map(Track::known).collect();
+        self.recordings.with(|own| *own = tracks);
         Ok(retraced.into_iter().map(|(game, _)| game).collect())
     }
 }
@@ -144,12 +214,14 @@ impl BatchEnv for RecordedBatch {
 
     fn reset(&mut self, seeds: &[u32], out: &mut StepBatch) -> Result<(), EnvError> {
         self.inner.reset(seeds, out)?;
-        let begin = |&seed| Recording {
-            seed,
-            ..Recording::default()
+        let begin = |&seed| {
+            Track::known(Recording {
+                seed,
+                ..Recording::default()
+            })
         };
         self.recordings
-            .with(|recordings| *recordings = seeds.iter().map(begin).collect());
+            .with(|tracks| *tracks = seeds.iter().map(begin).collect());
         Ok(())
     }
 
@@ -160,13 +232,9 @@ impl BatchEnv for RecordedBatch {
         out: &mut StepBatch,
     ) -> Result<(), EnvError> {
         self.inner.reset_some(env_idxs, seeds, out)?;
-        self.recordings.with(|recordings| {
+        self.recordings.with(|tracks| {
             for (&env, &seed) in env_idxs.iter().zip(seeds) {
-                recordings[env] = Recording {
-                    n_earlier_resets: recordings[env].n_earlier_resets + 1,
-                    seed,
-                    ..Recording::default()
-                };
+                tracks[env].reseed(seed);
             }
         });
         Ok(())
@@ -174,9 +242,9 @@ impl BatchEnv for RecordedBatch {
 
     fn send(&mut self, actions: &[u8]) -> Result<(), EnvError> {
         self.inner.send(actions)?;
-        self.recordings.with(|recordings| {
-            for (recording, &action) in recordings.iter_mut().zip(actions) {
-                recording.actions.push(action);
+        self.recordings.with(|tracks| {
+            for (track, &action) in tracks.iter_mut().zip(actions) {
+                track.now.actions.push(action);
             }
         });
         Ok(())
@@ -186,9 +254,9 @@ impl BatchEnv for RecordedBatch {
         self.inner.recv(out)?;
         let spec = *self.inner.spec();
         let (period_steps, seed_rule) = (self.period_steps, &self.seed_rule);
-        let due: Vec<(usize, u32)> = self.recordings.with(|recordings| {
+        let due: Vec<(usize, u32)> = self.recordings.with(|tracks| {
             let mut due = Vec::new();
-            for (env, recording) in recordings.iter_mut().enumerate() {
+            for (env, Track { now: recording, .. }) in tracks.iter_mut().enumerate() {
                 recording.digest = fold(recording.digest, out, env, &spec);
                 if out.game_over[env] && recording.actions.len() >= period_steps {
                     due.push((env, seed_rule(recording.n_earlier_resets + 1, env)));

@@ -1,7 +1,10 @@
 //! The command line: its words, and what each of them asks for.
 
 mod bench_args;
+mod eval_args;
 mod output;
+mod play_args;
+mod playback_args;
 mod toy_args;
 mod train_args;
 
@@ -14,7 +17,10 @@ pub(crate) use bench_args::{
     BenchArgs, BenchCommand, BenchEnvArgs, BenchInferArgs, BenchTrainArgs, BenchUpdateArgs,
     Measuring,
 };
+pub(crate) use eval_args::EvalArgs;
 pub(crate) use output::{complain, in_one_line, print};
+pub(crate) use play_args::PlayArgs;
+pub(crate) use playback_args::{EpisodesArgs, Form, ReplayArgs, SortKey, Which};
 pub(crate) use toy_args::ToyArgs;
 pub(crate) use train_args::{PlanArgs, TrainAction, TrainArgs};
 
@@ -55,10 +61,18 @@ pub(crate) enum Command {
     /// Train an agent; the same as giving its options without `train`
     #[command(after_help = EXAMPLES)]
     Train(Box<TrainArgs>),
+    /// Let the agent of a run play full games, and say how well it does
+    Eval(Box<EvalArgs>),
+    /// Watch the agent of a run play a game: as a video, or live in the terminal
+    Play(Box<PlayArgs>),
     /// Measure the speed of this machine
     Bench(BenchArgs),
     /// Learn the coordinate tasks of the CoordConv paper: a check of minutes, or its experiments
     Toy(Box<ToyArgs>),
+    /// List the games of a training, and say which can be replayed
+    Episodes(EpisodesArgs),
+    /// Film a game of a training again, as it was played
+    Replay(ReplayArgs),
     /// List the playable games with their actions and lives
     Games(GamesArgs),
     /// Say what was found on this machine, and how to mend what is missing

@@ -32,7 +32,7 @@ pub(crate) use checks::memory_bytes;
 pub(crate) use device::{DeviceChoice, DeviceName};
 pub(crate) use machine::Machine;
 pub(crate) use resolve::{Asked, ConfigFile, resolve};
-pub(crate) use resume::resume;
+pub(crate) use resume::{of_run, resume};
 
 /// A resolved plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

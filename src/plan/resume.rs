@@ -6,7 +6,7 @@ use rlrun_agents::a2c::Schedule;
 use toml::Value;
 
 use super::resolve;
-use super::{AgentPlan, Asked, ConfigFile, DeviceChoice, Machine, Plan};
+use super::{AgentPlan, Asked, ConfigFile, DeviceChoice, DeviceName, Machine, Plan};
 use crate::config::{grouped, line_of};
 use crate::request::RequestError;
 
@@ -23,36 +23,65 @@ pub(crate) fn resume(
     device: Option<DeviceChoice>,
     machine: &Machine,
 ) -> Result<Plan, RequestError> {
-    let mut plan = read(dir, machine)?;
+    let mut plan = read(dir, &format!("--resume {}", dir.display()))?;
+    check(dir, machine)?;
     if let Some(asked) = total_steps {
         extend(&mut plan, asked)?;
     }
+    plan.learner.device = find_device(&plan, device, machine)?;
+    Ok(plan)
+}
+
+/// Reads `plan.toml` of a run folder for somebody who trains nothing with it, with the network on `device`, or else where the run
+/// has it.
+///
+/// # Errors
+/// No run folder, a damaged plan, or no such device.
+pub(crate) fn of_run(
+    dir: &Path,
+    device: Option<DeviceChoice>,
+    machine: &Machine,
+) -> Result<Plan, RequestError> {
+    let mut plan = read(dir, &dir.display().to_string())?;
+    // What a training takes of memory is of no matter.
+    let machine = Machine {
+        available_bytes: None,
+        ..machine.clone()
+    };
+    check(dir, &machine)?;
+    plan.learner.device = find_device(&plan, device, &machine)?;
+    Ok(plan)
+}
+
+/// The device that was asked for, or else the plan's.
+fn find_device(
+    plan: &Plan,
+    device: Option<DeviceChoice>,
+    machine: &Machine,
+) -> Result<DeviceName, RequestError> {
     let choice = device.unwrap_or(DeviceChoice::Named(plan.learner.device));
     let cited = match device {
         Some(choice) => format!("--device {choice}"),
         None => format!("the plan's device {choice}"),
     };
-    let found = resolve::device(choice, &cited, machine).map_err(|error| match device {
+    resolve::device(choice, &cited, machine).map_err(|error| match device {
         Some(_) => error,
         None => RequestError::new(format!("{error}; --device cpu goes on without it")),
-    })?;
-    plan.learner.device = found;
-    Ok(plan)
+    })
 }
 
-fn read(dir: &Path, machine: &Machine) -> Result<Plan, RequestError> {
+/// The plan in `dir`, of which an error speaks as `cited`.
+fn read(dir: &Path, cited: &str) -> Result<Plan, RequestError> {
     let path = dir.join("plan.toml");
     let text = std::fs::read_to_string(&path).map_err(|error| {
-        let (dir, path) = (dir.display(), path.display());
-        RequestError::new(format!("--resume {dir}: no run folder: {path}: {error}"))
+        let path = path.display();
+        RequestError::new(format!("{cited}: no run folder: {path}: {error}"))
     })?;
-    let plan: Plan = toml::from_str(&text).map_err(|error| {
+    toml::from_str(&text).map_err(|error| {
         let line = line_of(&text, error.span().map_or(0, |span| span.start));
         let (path, message) = (path.display(), error.message());
         RequestError::new(format!("{path}:{line}: {message}"))
-    })?;
-    check(dir, machine)?;
-    Ok(plan)
+    })
 }
 
 /// Holds the plan to what any configuration file is held to; it may have been edited, or come from another machine.

@@ -8,7 +8,7 @@
 //! which [`remove_stale_temporaries`] clears away when the folder is opened the next time.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,6 +30,52 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     temporary.file.sync_all()?;
     temporary.rename_to(path)?;
     sync_folder(dir)
+}
+
+/// A file that grows under another name until it is whole.
+#[derive(Debug)]
+pub(crate) struct WholeFile {
+    temporary: Temporary,
+    path: PathBuf,
+}
+
+impl WholeFile {
+    /// Begins what is to be the file at `path`.
+    ///
+    /// # Errors
+    /// As [`write_whole`].
+    pub(crate) fn create(path: &Path) -> io::Result<Self> {
+        Ok(Self {
+            temporary: Temporary::create(folder_of(path))?,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Puts it in its place. Dropped without this it is removed.
+    ///
+    /// # Errors
+    /// As [`write_whole`].
+    pub(crate) fn finish(self) -> io::Result<()> {
+        self.temporary.file.sync_all()?;
+        self.temporary.rename_to(&self.path)?;
+        sync_folder_of(&self.path)
+    }
+}
+
+impl Write for WholeFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.temporary.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.temporary.file.flush()
+    }
+}
+
+impl Seek for WholeFile {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.temporary.file.seek(to)
+    }
 }
 
 /// Removes temporary files that a killed process left in `dir`. Returns how many.
@@ -141,6 +187,24 @@ mod tests {
         write_whole(&path, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(names_in(dir.path()), ["plan.toml"]);
+    }
+
+    #[test]
+    fn a_file_that_grows_is_there_once_it_is_whole_and_never_if_it_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("game.gif");
+        let mut file = WholeFile::create(&path).unwrap();
+        file.write_all(b"half").unwrap();
+        assert!(!path.exists());
+        drop(file);
+        assert!(names_in(dir.path()).is_empty());
+        let mut file = WholeFile::create(&path).unwrap();
+        file.write_all(b"????whole").unwrap();
+        file.seek(SeekFrom::Start(0)).unwrap();
+        file.write_all(b"the ").unwrap();
+        file.finish().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"the whole");
+        assert_eq!(names_in(dir.path()), ["game.gif"]);
     }
 
     #[test]

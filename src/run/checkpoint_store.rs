@@ -11,6 +11,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -83,6 +84,22 @@ pub(crate) enum LoadError {
         /// The folder.
         dir: PathBuf,
     },
+    /// No mean of 100 games has been reached yet, or none after which a checkpoint was saved.
+    #[error("there is no best checkpoint in {dir} yet; the newest one can be used")]
+    NoBest {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// None was saved at this step, or it is gone by now.
+    #[error("there is no checkpoint of step {step} in {dir}; there are: {}", .there.join(", "))]
+    NoSuchStep {
+        /// The step that was asked for.
+        step: u64,
+        /// The folder.
+        dir: PathBuf,
+        /// What may be asked for instead.
+        there: Vec<String>,
+    },
     /// Not one of them is sound.
     #[error("no checkpoint in {dir} can be used:{}", reasons(.rejected))]
     AllRejected {
@@ -136,6 +153,14 @@ pub(crate) fn load_newest<M: DeserializeOwned>(dir: &Path) -> Result<Loaded<M>, 
         dir: dir.to_owned(),
         source,
     })?;
+    load_first(dir, paths)
+}
+
+/// Loads the first valid one of `paths`, which are those of `dir`.
+fn load_first<M: DeserializeOwned>(
+    dir: &Path,
+    paths: Vec<PathBuf>,
+) -> Result<Loaded<M>, LoadError> {
     let mut rejected = Vec::new();
     for path in paths {
         match Checkpoint::load(&path) {
@@ -155,6 +180,98 @@ pub(crate) fn load_newest<M: DeserializeOwned>(dir: &Path) -> Result<Loaded<M>, 
     } else {
         LoadError::AllRejected { dir, rejected }
     })
+}
+
+/// Loads the valid checkpoint of `dir`, the best one among them, whose step is nearest to `steps`.
+///
+/// # Errors
+/// As [`load_newest`].
+pub(crate) fn load_nearest<M: DeserializeOwned>(
+    dir: &Path,
+    steps: &RangeInclusive<u64>,
+) -> Result<Loaded<M>, LoadError> {
+    let mut paths = newest_first(dir).map_err(|source| LoadError::List {
+        dir: dir.to_owned(),
+        source,
+    })?;
+    let step_in_name = |path: &PathBuf| path.file_name()?.to_str().and_then(step_of);
+    paths.sort_by_key(|path| step_in_name(path).map(|step| distance(step, steps)));
+    let nearest = load_first(dir, paths);
+    let path = best_path(dir);
+    // Its step does not stand in its name.
+    let Ok(best) = Checkpoint::load(&path) else {
+        return nearest;
+    };
+    let is_nearer =
+        |than: &Loaded<M>| distance(best.step, steps) < distance(than.checkpoint.step, steps);
+    match nearest {
+        Ok(nearest) if !is_nearer(&nearest) => Ok(nearest),
+        other => Ok(Loaded {
+            path,
+            checkpoint: best,
+            rejected: other.map_or_else(|_| Vec::new(), |nearest| nearest.rejected),
+        }),
+    }
+}
+
+/// How far `step` lies outside of `steps`.
+fn distance(step: u64, steps: &RangeInclusive<u64>) -> u64 {
+    let before = steps.start().saturating_sub(step);
+    before.max(step.saturating_sub(*steps.end()))
+}
+
+/// Loads the best checkpoint of `dir`.
+///
+/// # Errors
+/// When there is none yet, or it is damaged.
+pub(crate) fn load_best<M: DeserializeOwned>(dir: &Path) -> Result<Loaded<M>, LoadError> {
+    let path = best_path(dir);
+    if !path.exists() {
+        let dir = dir.to_owned();
+        return Err(LoadError::NoBest { dir });
+    }
+    load(dir, path)
+}
+
+/// Loads the checkpoint of `step` in `dir`.
+///
+/// # Errors
+/// When there is none, with those that there are, or it is damaged.
+pub(crate) fn load_step<M: DeserializeOwned>(
+    dir: &Path,
+    step: u64,
+) -> Result<Loaded<M>, LoadError> {
+    let paths = newest_first(dir).map_err(|source| LoadError::List {
+        dir: dir.to_owned(),
+        source,
+    })?;
+    let path = dir.join(file_name(step));
+    if !paths.contains(&path) {
+        let best = best_path(dir).exists().then(|| "best".to_owned());
+        let steps = paths
+            .iter()
+            .filter_map(|path| step_of(path.file_name()?.to_str()?));
+        return Err(LoadError::NoSuchStep {
+            step,
+            dir: dir.to_owned(),
+            there: steps.map(|step| step.to_string()).chain(best).collect(),
+        });
+    }
+    load(dir, path)
+}
+
+fn load<M: DeserializeOwned>(dir: &Path, path: PathBuf) -> Result<Loaded<M>, LoadError> {
+    match Checkpoint::load(&path) {
+        Ok(checkpoint) => Ok(Loaded {
+            path,
+            checkpoint,
+            rejected: Vec::new(),
+        }),
+        Err(reason) => Err(LoadError::AllRejected {
+            dir: dir.to_owned(),
+            rejected: vec![Rejected { path, reason }],
+        }),
+    }
 }
 
 fn write<M: Serialize>(path: &Path, checkpoint: &Checkpoint<M>) -> Result<(), SaveError> {

@@ -13,7 +13,12 @@ use super::lock::{LockError, RunLock};
 const PLAN: &str = "plan.toml";
 const VERSIONS: &str = "versions.json";
 const SUMMARY: &str = "summary.json";
-const CHECKPOINTS: &str = "checkpoints";
+/// Name of the folder of checkpoints.
+pub(crate) const CHECKPOINTS: &str = "checkpoints";
+/// Name of the flight recorder's file.
+pub(crate) const RECORDER: &str = "recorder.bin";
+/// Name of the table of finished games.
+pub(crate) const EPISODES: &str = "episodes.csv";
 
 /// What a new run is called and what is written into its folder at once.
 #[derive(Debug, Clone, Copy)]
@@ -177,12 +182,17 @@ impl RunFolder {
 
     /// The table of finished games.
     pub(crate) fn episodes_csv(&self) -> PathBuf {
-        self.dir.join("episodes.csv")
+        self.dir.join(EPISODES)
     }
 
     /// The table of games played in evaluations.
     pub(crate) fn evaluations_csv(&self) -> PathBuf {
         self.dir.join("evaluations.csv")
+    }
+
+    /// The flight recorder's file.
+    pub(crate) fn recorder(&self) -> PathBuf {
+        self.dir.join(RECORDER)
     }
 
     /// Begins a run again that goes on, perhaps further than planned: its plan is written anew, and it is not finished.

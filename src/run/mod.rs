@@ -10,6 +10,7 @@
 //!   events.out.tfevents.*        the scalars, for TensorBoard; one file per start of the run
 //!   checkpoints/step-*.safetensors   the last K, newest valid one wins
 //!   checkpoints/best.safetensors     the first one saved after the best mean score so far
+//!   recorder.bin                 the flight recorder: what every environment did, by which any game can be watched again
 //!   replay.bin                   the replay memory of an off-policy agent; checkpoints vouch for what is in it
 //!   summary.json                 written when the run has reached its end
 //! ```
@@ -26,11 +27,13 @@ pub(crate) mod checkpoint_meta;
 pub(crate) mod checkpoint_store;
 pub(crate) mod clock;
 pub(crate) mod episode_stats;
+pub(crate) mod episodes;
 pub(crate) mod event_records;
 pub(crate) mod folder;
 pub(crate) mod lock;
 pub(crate) mod progress;
 pub(crate) mod rate;
+pub(crate) mod recorder;
 pub(crate) mod replay_file;
 pub(crate) mod rows;
 pub(crate) mod scalars;

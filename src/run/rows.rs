@@ -1,9 +1,12 @@
 //! The rows of a run's tables.
 
+use serde::{Deserialize, Serialize};
+
 use super::table::Row;
 
 /// A finished game, in `episodes.csv`.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct EpisodeRow {
     /// Number of the game in this run, from 1.
     pub(crate) episode: u64,

@@ -1,11 +1,9 @@
 //! How a run is entered: a new folder, or one to go on in.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use rlrun_envs::python;
 
 use super::restore::Restored;
 use super::session::Session;
@@ -78,15 +76,7 @@ pub(crate) fn run(request: &TrainRequest) -> Result<()> {
 /// # Errors
 /// A [`RequestError`] if it cannot be made, or the versions cannot be had.
 fn create_folder(plan: &Plan, runs_root: &Path, name: Option<&str>) -> Result<RunFolder> {
-    let found = python::versions()?;
-    let libtorch = doctor::libtorch_version().unwrap_or_else(|| "unknown".to_owned());
-    let versions = BTreeMap::from([
-        ("libtorch".to_owned(), libtorch),
-        ("rlrun".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
-        ("python".to_owned(), found.python),
-        ("ale-py".to_owned(), found.ale_py),
-        ("numpy".to_owned(), found.numpy),
-    ]);
+    let versions = doctor::versions()?;
     let run = NewRun {
         runs_root,
         game: &plan.game,

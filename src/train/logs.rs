@@ -1,11 +1,14 @@
-//! What a run writes down while it goes on: the tables of its games, and the scalars for TensorBoard.
+//! What a run writes down while it goes on: the tables of its games, the scalars for TensorBoard, and the flight recorder.
 
 use anyhow::{Context, Result};
 
-use super::evaluation::{Evaluation, Player};
+use super::evaluation::Evaluation;
 use super::games::FinishedGame;
+use super::restore::Restored;
+use super::training::Training;
 use crate::plan::Plan;
 use crate::run::folder::RunFolder;
+use crate::run::recorder::Recorder;
 use crate::run::rows::{EpisodeRow, EvaluationRow};
 use crate::run::scalars::Scalars;
 use crate::run::screen::Screen;
@@ -15,6 +18,8 @@ use crate::run::table::Table;
 pub(super) struct Logs {
     /// For TensorBoard.
     pub(super) scalars: Scalars,
+    /// For whoever wants to watch a game again.
+    recorder: Recorder,
     episodes: Table<EpisodeRow>,
     evaluations: Table<EvaluationRow>,
 }
@@ -26,21 +31,39 @@ impl Logs {
         scalars.add_text("plan", &format!("```toml\n{}```", plan.to_toml()), 0);
         Self {
             scalars,
+            recorder: Recorder::create(folder.recorder(), plan.env.n_envs),
             episodes: Table::create(folder.episodes_csv()),
             evaluations: Table::create(folder.evaluations_csv()),
         }
     }
 
-    /// Those of a run that goes on from `step`: what they say of later steps is cut off, and of evaluations what `player`
-    /// plays anew.
+    /// Those of a run that goes on from what was restored: what they say of later steps is cut off, and of evaluations what
+    /// the restored player plays anew.
     ///
     /// # Errors
     /// If it cannot be cut off.
-    pub(super) fn resume(folder: &RunFolder, step: u64, player: Option<&Player>) -> Result<Self> {
-        let last_evaluation = player.map_or(step, |player| player.step.saturating_sub(1));
+    pub(super) fn resume(restored: &Restored, screen: &Screen) -> Result<Self> {
+        let Restored {
+            folder,
+            player,
+            resumption,
+            ..
+        } = restored;
+        let step = restored.meta.steps;
+        let last_evaluation =
+            { player.as_ref() }.map_or(step, |player| player.step.saturating_sub(1));
+        let recorder = Recorder::resume(
+            folder.recorder(),
+            step,
+            resumption.recorder_tail.as_deref(),
+            &resumption.recordings,
+            screen,
+        )
+        .context("cutting the flight recorder back to the checkpoint")?;
         Ok(Self {
             scalars: Scalars::resume(folder.path(), step)
                 .context("cutting the TensorBoard events back to the checkpoint")?,
+            recorder,
             episodes: Table::resume(folder.episodes_csv(), step)?,
             evaluations: Table::resume(folder.evaluations_csv(), last_evaluation)?,
         })
@@ -88,6 +111,25 @@ impl Logs {
         for (tag, value) in evaluation.named() {
             self.scalars.add_scalar(tag, value, step);
         }
+    }
+
+    /// Lets the flight recorder write a block if one is due.
+    pub(super) fn record_when_due(&mut self, training: &dyn Training, screen: &Screen) {
+        if self.recorder.is_due(training.step()) {
+            self.recorder.add(training.take_new(), training.step());
+            self.recorder.write_block(screen);
+        }
+    }
+
+    /// What a checkpoint of now holds of the flight recorder.
+    pub(super) fn recorder_tail(&mut self, training: &dyn Training) -> Option<Vec<u8>> {
+        self.recorder.add(training.take_new(), training.step());
+        self.recorder.tail()
+    }
+
+    /// Lets the flight recorder write what waits, once the last checkpoint is saved.
+    pub(super) fn close_recorder(&mut self, screen: &Screen) {
+        self.recorder.close(screen);
     }
 
     /// Writes what waits.

@@ -31,7 +31,7 @@ mod logs;
 mod metrics;
 #[cfg(test)]
 mod probes;
-mod restore;
+pub(crate) mod restore;
 mod resumption;
 mod session;
 pub(crate) mod setup;

@@ -28,7 +28,7 @@ pub(crate) struct Restored {
     /// Of an evaluation that was not over.
     pub(crate) player: Option<Player>,
     /// Everything else.
-    resumption: Resumption,
+    pub(super) resumption: Resumption,
 }
 
 impl Restored {

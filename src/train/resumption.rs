@@ -6,6 +6,7 @@
 //! | `resumption/resets` i64 \[B, 4\] | of each environment: earlier resets, seed of the last one, steps since, digest of what came of them |
 //! | `resumption/actions` u8 \[all steps\] | the actions of these steps, one environment after the other |
 //! | `resumption/means` f64 \[n, 2\] | sum and number behind each mean |
+//! | `resumption/recorder` u8 \[n\] | the block that waits to be written by the flight recorder; a failed run has none |
 //! | `resumption/player_step` i64 \[1\] | step of the agent that was playing in an evaluation, if one was |
 //! | `resumption/player/...` | its parameters |
 
@@ -20,6 +21,7 @@ const PREFIX: &str = "resumption/";
 const RESETS: &str = "resumption/resets";
 const ACTIONS: &str = "resumption/actions";
 const MEANS: &str = "resumption/means";
+const RECORDER: &str = "resumption/recorder";
 const PLAYER_STEP: &str = "resumption/player_step";
 const PLAYER: &str = "resumption/player/";
 
@@ -30,10 +32,16 @@ pub(super) struct Resumption {
     pub(super) recordings: Vec<Recording>,
     /// Sum and number behind each mean.
     pub(super) means: Vec<[f64; 2]>,
+    /// What the flight recorder had not written yet.
+    pub(super) recorder_tail: Option<Vec<u8>>,
 }
 
-/// The tensors that are saved of `state` and of an evaluation that goes on.
-pub(super) fn tensors(state: &TrainingState, player: Option<&Player>) -> Vec<(String, Tensor)> {
+/// The tensors that are saved of `state`, of the flight recorder and of an evaluation that goes on.
+pub(super) fn tensors(
+    state: &TrainingState,
+    recorder_tail: Option<&[u8]>,
+    player: Option<&Player>,
+) -> Vec<(String, Tensor)> {
     let recordings = &state.recordings;
     let resets: Vec<i64> = recordings
         .iter()
@@ -62,6 +70,9 @@ pub(super) fn tensors(state: &TrainingState, player: Option<&Player>) -> Vec<(St
         (ACTIONS.to_owned(), Tensor::from_slice(&actions)),
         (MEANS.to_owned(), means),
     ];
+    if let Some(tail) = recorder_tail {
+        tensors.push((RECORDER.to_owned(), Tensor::from_slice(tail)));
+    }
     if let Some(Player { step, weights }) = player {
         let step = Tensor::from_slice(&[step.cast_signed()]);
         tensors.push((PLAYER_STEP.to_owned(), step));
@@ -98,6 +109,10 @@ impl Resumption {
             })?;
             Ok::<_, anyhow::Error>(tensor.view([-1]))
         };
+        let tail = own.iter().find(|(name, _)| name == RECORDER);
+        let recorder_tail = tail
+            .map(|(_, tail)| Vec::<u8>::try_from(tail))
+            .transpose()?;
         let resets = Vec::<i64>::try_from(&named(RESETS)?)?;
         let actions = Vec::<u8>::try_from(&named(ACTIONS)?)?;
         let means = Vec::<f64>::try_from(&named(MEANS)?)?;
@@ -115,7 +130,12 @@ impl Resumption {
         }
         ensure!(rest.is_empty(), "more actions than steps");
         let means = means.as_chunks::<2>().0.to_vec();
-        Ok((Self { recordings, means }, player))
+        let own = Self {
+            recordings,
+            means,
+            recorder_tail,
+        };
+        Ok((own, player))
     }
 }
 
@@ -145,12 +165,15 @@ mod tests {
             step: 12,
             weights: vec![("w".to_owned(), Tensor::from_slice(&[2.0_f32]))],
         };
-        state.tensors.extend(tensors(&state, Some(&player)));
+        state
+            .tensors
+            .extend(tensors(&state, Some(b"tail"), Some(&player)));
         let (taken, taken_player) = Resumption::take(&mut state.tensors).unwrap();
         assert_eq!(taken_player, Some(player));
         let expected = Resumption {
             recordings: state.recordings,
             means: state.means,
+            recorder_tail: Some(b"tail".to_vec()),
         };
         assert_eq!(taken, expected);
         assert_eq!(state.tensors.len(), 1);
@@ -161,7 +184,7 @@ mod tests {
         type Change = fn(&mut TrainingState);
         let refuse = |change: Change| {
             let mut state = state();
-            state.tensors = tensors(&state, None);
+            state.tensors = tensors(&state, None, None);
             change(&mut state);
             Resumption::take(&mut state.tensors)
                 .unwrap_err()

@@ -111,25 +111,27 @@ impl<'a> Session<'a> {
         stop: StopFlag,
         verbosity: Verbosity,
     ) -> Result<Self> {
+        let step = restored.meta.steps;
+        if step < plan.total_steps {
+            restored.folder.reopen(&plan.to_toml())?;
+        }
+        let progress = Progress::new(plan.total_steps, step, verbosity);
+        progress.screen().say(&format!(
+            "going on with {} at step {}",
+            restored.folder.path().display(),
+            grouped(step)
+        ));
+        let logs = Logs::resume(&restored, progress.screen())?;
         let Restored {
             folder,
             meta,
             player,
             ..
         } = restored;
-        if meta.steps < plan.total_steps {
-            folder.reopen(&plan.to_toml())?;
-        }
-        let progress = Progress::new(plan.total_steps, meta.steps, verbosity);
-        progress.screen().say(&format!(
-            "going on with {} at step {}",
-            folder.path().display(),
-            grouped(meta.steps)
-        ));
         Ok(Self {
             stats: meta.episode_stats,
             best_evaluation: meta.best_evaluation,
-            logs: Logs::resume(&folder, meta.steps, player.as_ref())?,
+            logs,
             player: player.map(Rc::new),
             progress,
             clock: RunClock::start(meta.wall_seconds),
@@ -185,6 +187,7 @@ impl<'a> Session<'a> {
             self.progress.update(step, self.stats.mean_score());
             self.count_evaluation(evaluator.look_in(training)?);
             self.player = evaluator.player().map(Rc::clone);
+            self.logs.record_when_due(training, self.progress.screen());
             if step >= self.next_row {
                 self.write_row(training);
             }
@@ -278,9 +281,9 @@ impl<'a> Session<'a> {
         self.flush();
         let dir = self.folder.checkpoints();
         let mut state = training.state()?;
-        state
-            .tensors
-            .extend(resumption::tensors(&state, self.player.as_deref()));
+        let (tail, player) = (self.logs.recorder_tail(training), self.player.as_deref());
+        let beside = resumption::tensors(&state, tail.as_deref(), player);
+        state.tensors.extend(beside);
         let checkpoint = Checkpoint {
             step: training.step(),
             meta: CheckpointMeta {
@@ -313,6 +316,7 @@ impl<'a> Session<'a> {
         self.progress.finish();
         // A run that goes on writes its next row where it would have been without the stop, so this comes before the last row.
         let saved = self.save_checkpoint(training);
+        self.logs.close_recorder(self.progress.screen());
         if matches!(ending, Ok(Ending::Finished)) && training.step() > self.last_row {
             self.write_row(training);
         }

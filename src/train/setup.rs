@@ -7,7 +7,7 @@ use rlrun_agents::stream::{Consumer, derived_seed};
 use rlrun_agents::task::Task;
 use rlrun_envs::{
     BatchEnv as _, EnvConfig, EnvError, EnvSpec, GameSoFar, ObsShape, Protocol, RecordedBatch,
-    Recording, Recordings, SeedRule, StepBatch, World, env_seed, make,
+    Recording, Recordings, SeedRule, StepBatch, Stretch, World, env_seed, make,
 };
 use tch::Tensor;
 
@@ -82,6 +82,11 @@ impl Past {
     /// As they are now, one of each environment.
     pub(crate) fn snapshot(&self) -> Vec<Recording> {
         self.0.iter().flat_map(Recordings::snapshot).collect()
+    }
+
+    /// What each environment did since this was last asked.
+    pub(crate) fn take_new(&self) -> Vec<Vec<Stretch>> {
+        self.0.iter().flat_map(Recordings::take_new).collect()
     }
 }
 

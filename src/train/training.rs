@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
-use rlrun_envs::Recording;
+use rlrun_envs::{Recording, Stretch};
 use tch::Tensor;
 
 use super::collect::Behaviour;
@@ -54,6 +54,9 @@ pub(crate) trait Training {
     fn wants_checkpoint(&self) -> bool {
         false
     }
+
+    /// What each environment did since this was last asked, or since it was where the run began.
+    fn take_new(&self) -> Vec<Vec<Stretch>>;
 
     /// The network's parameters, in order.
     fn weights(&self) -> Vec<(String, Tensor)>;

@@ -26,8 +26,8 @@ fn has_moved_on(here: &Workplace, run: &str, child: &mut Child, before: u64) -> 
     }
 }
 
-/// The hash of the weights, and the tables without wall seconds.
-fn outcome(here: &Workplace, run: &str, ended: &Ended) -> [String; 3] {
+/// The hash of the weights, the tables without wall seconds, and the flight recorder's file.
+fn outcome(here: &Workplace, run: &str, ended: &Ended) -> ([String; 3], Vec<u8>) {
     assert_eq!(ended.status, Some(0), "{ended:?}");
     let hash = ended.stdout.lines().find(|line| line.contains("sha256"));
     let table = |name| fs::read_to_string(here.path().join(run).join(name)).unwrap_or_default();
@@ -36,11 +36,13 @@ fn outcome(here: &Workplace, run: &str, ended: &Ended) -> [String; 3] {
         .lines()
         .map(|row| row.rsplit_once(',').expect("columns").0);
     let games: Vec<&str> = games.collect();
-    [
+    let tables = [
         hash.expect("a hash").to_owned(),
         games.join("\n"),
         table("evaluations.csv"),
-    ]
+    ];
+    let recorder = fs::read(here.path().join(run).join("recorder.bin"));
+    (tables, recorder.expect("a flight recorder"))
 }
 
 /// Trains as `words` say twice, the second time with `n_kills` kills.
@@ -48,7 +50,7 @@ fn check_exact(words: &str, folder: &str, n_kills: u64) {
     let here = Workplace::new();
     let whole = format!("runs/{folder}/whole");
     let ended = here.rlrun(&format!("{words} {OFTEN} --name whole"));
-    let expected = outcome(&here, &whole, &ended);
+    let (expected, recorded) = outcome(&here, &whole, &ended);
     assert!(expected[1].lines().count() > 5, "{expected:?}");
 
     let run = format!("runs/{folder}/cut");
@@ -73,10 +75,14 @@ fn check_exact(words: &str, folder: &str, n_kills: u64) {
     }
     assert!(n_killed >= 1, "it was over before the first kill");
     let ended = here.rlrun(&next);
-    let got = outcome(&here, &run, &ended);
+    let (got, got_recorded) = outcome(&here, &run, &ended);
     assert!(
         got == expected,
         "{words}, {n_killed} kills: {got:?}\ninstead of {expected:?}"
+    );
+    assert!(
+        got_recorded == recorded,
+        "{words}, {n_killed} kills: another recorder.bin"
     );
 }
 

@@ -99,6 +99,16 @@ impl Replica {
         copy_out(&value, values);
     }
 
+    /// Both at once.
+    ///
+    /// # Shapes
+    /// `obs` \[b, ...\] bytes; `logits` becomes \[b, A\], `values` \[b\].
+    pub fn look(&self, obs: &[u8], logits: &mut Vec<f32>, values: &mut Vec<f32>) {
+        let (policy, value) = tch::no_grad(|| self.network.forward(&self.obs_tensor(obs))); // [b, A], [b]
+        copy_out(&policy, logits);
+        copy_out(&value, values);
+    }
+
     /// What a full rollout adds to the gradient of a batch of `n_total` transitions.
     ///
     /// # Panics

@@ -19,10 +19,11 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
+use super::arguments::{View, arguments, check_protocol};
 use super::arrays::{self, NumpyBool};
 use super::{AtariGame, rom};
 use crate::turn::{Turn, check_seeds};
-use crate::{BatchEnv, EnvConfig, EnvError, EnvSpec, Protocol, StepBatch, python};
+use crate::{BatchEnv, EnvConfig, EnvError, EnvSpec, StepBatch, python};
 
 /// Environments that play one game.
 #[derive(Debug)]
@@ -33,6 +34,7 @@ pub(crate) struct AtariBatch {
     ale: Option<AleCalls>,
     /// `[B]`: frames of all games before the current one, by which a new game is told.
     earlier_frames: Vec<i32>,
+    view: View,
     scratch: Scratch,
 }
 
@@ -59,12 +61,17 @@ struct Scratch {
 impl AtariBatch {
     /// Loads the game `config.n_envs` times.
     pub(crate) fn new(game: AtariGame, config: &EnvConfig) -> Result<Self, EnvError> {
+        Self::seen(game, config, View::Grey)
+    }
+
+    /// The same, seen in another way.
+    pub(super) fn seen(game: AtariGame, config: &EnvConfig, view: View) -> Result<Self, EnvError> {
         check_protocol(&config.protocol)?;
         let ale = python::ale()?;
         let rom_path = rom::find(game, ale)?;
         let n_envs = config.n_envs;
         let (calls, n_actions) = Python::attach(|py| -> PyResult<_> {
-            let kwargs = arguments(py, config)?;
+            let kwargs = arguments(py, config, view)?;
             let interface = ale
                 .vector_interface
                 .bind(py)
@@ -73,7 +80,7 @@ impl AtariBatch {
             Ok((AleCalls::new(&interface, n_envs)?, n_actions))
         })
         .map_err(|error| failed("loaded the game", &error))?;
-        let spec = config.spec();
+        let spec = view.spec(config);
         if n_actions != spec.n_actions {
             return Err(EnvError::OutOfRange {
                 what: "the number of actions of this game in the installed ale-py",
@@ -86,6 +93,7 @@ impl AtariBatch {
             turn: Turn::NeedsReset,
             ale: Some(calls),
             earlier_frames: vec![0; n_envs],
+            view,
             scratch: Scratch {
                 ints: vec![0; n_envs],
                 episode_frames: vec![0; n_envs],
@@ -143,13 +151,15 @@ impl AtariBatch {
         }
         let info = step.get_item(4)?.cast_into::<PyDict>()?;
         self.read_info(&info, out)?;
-        if out.truncated.contains(&true) {
+        // Nobody learns from the last observation of a game that was lost, but in colour it is shown.
+        let is_kept = match self.view {
+            View::Grey => &out.truncated,
+            View::Colour { .. } => &out.game_over,
+        };
+        if is_kept.contains(&true) {
             let final_obs = info.as_any().get_item(intern!(py, "final_obs"))?;
             let rows = out.final_obs.chunks_exact_mut(self.spec.obs_len());
-            for (env_idx, row) in rows
-                .enumerate()
-                .filter(|&(env_idx, _)| out.truncated[env_idx])
-            {
+            for (env_idx, row) in rows.enumerate().filter(|&(env_idx, _)| is_kept[env_idx]) {
                 arrays::copy(&final_obs.get_item(env_idx)?, row)?;
             }
         }
@@ -276,73 +286,6 @@ impl AleCalls {
         let info = first.get_item(1)?.cast_into::<PyDict>()?;
         Ok((first.get_item(0)?, info))
     }
-}
-
-/// The named arguments of `ALEVectorInterface`; every one is given, so that no default of ale-py decides a number.
-fn arguments<'py>(py: Python<'py>, config: &EnvConfig) -> PyResult<Bound<'py, PyDict>> {
-    let protocol = &config.protocol;
-    let kwargs = PyDict::new(py);
-    kwargs.set_item("frame_skip", protocol.frame_skip)?;
-    kwargs.set_item("stack_num", protocol.frame_stack)?;
-    kwargs.set_item("img_height", protocol.screen_size)?;
-    kwargs.set_item("img_width", protocol.screen_size)?;
-    kwargs.set_item("grayscale", true)?;
-    kwargs.set_item("maxpool", true)?;
-    kwargs.set_item("noop_max", protocol.noop_max)?;
-    kwargs.set_item("use_fire_reset", protocol.fire_on_reset)?;
-    kwargs.set_item("episodic_life", false)?;
-    kwargs.set_item("life_loss_info", protocol.life_loss_ends_return)?;
-    kwargs.set_item("reward_clipping", false)?;
-    kwargs.set_item("max_episode_steps", protocol.max_frames_per_game)?;
-    kwargs.set_item("repeat_action_probability", protocol.sticky_action_prob)?;
-    kwargs.set_item("full_action_space", protocol.full_action_space)?;
-    kwargs.set_item("batch_size", config.n_envs)?;
-    kwargs.set_item("num_threads", config.n_threads.min(config.n_envs))?;
-    kwargs.set_item("thread_affinity_offset", -1)?;
-    kwargs.set_item("autoreset_mode", "SameStep")?;
-    Ok(kwargs)
-}
-
-/// Refuses rules that ALE would take for something else, or die of.
-fn check_protocol(protocol: &Protocol) -> Result<(), EnvError> {
-    let check = |what, is_fine: bool, expected: &str, got: String| {
-        if is_fine {
-            return Ok(());
-        }
-        Err(EnvError::OutOfRange {
-            what,
-            expected: expected.to_owned(),
-            got,
-        })
-    };
-    let probability = protocol.sticky_action_prob;
-    check(
-        "sticky_action_prob",
-        (0.0..=1.0).contains(&probability),
-        "0 to 1",
-        probability.to_string(),
-    )?;
-    let within = |what, got: usize, max: usize| {
-        check(
-            what,
-            (1..=max).contains(&got),
-            &format!("1 to {max}"),
-            got.to_string(),
-        )
-    };
-    within("frame_skip", protocol.frame_skip as usize, 60)?;
-    within("frame_stack", protocol.frame_stack, 64)?;
-    within("screen_size", protocol.screen_size, 210)?;
-    within(
-        "max_frames_per_game",
-        protocol.max_frames_per_game as usize,
-        i32::MAX as usize,
-    )?;
-    within(
-        "noop_max + 1",
-        (protocol.noop_max as usize).saturating_add(1),
-        100_000,
-    )
 }
 
 fn failed(doing: &'static str, error: &PyErr) -> EnvError {

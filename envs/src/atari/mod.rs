@@ -1,13 +1,17 @@
 //! Atari games, played by `ALEVectorInterface` of ale-py 0.12.1.
 //!
-//! `table` lists the games, `rom` finds and checks their files, `batch` steps them, `arrays` copies what ALE returns.
+//! `table` lists the games, `rom` finds and checks their files, `batch` steps them, `arguments` are what ALE is told, `arrays` copies
+//! what ALE returns, `colour` shows a game as a person sees it.
 
+mod arguments;
 mod arrays;
 mod batch;
+mod colour;
 mod rom;
 mod table;
 
 pub(crate) use batch::AtariBatch;
+pub use colour::{ColourGame, ColourStep};
 
 use crate::Protocol;
 pub(crate) use table::TWO_PLAYER_ROMS;
@@ -33,6 +37,15 @@ impl AtariGame {
             table::ACTION_NAMES.len()
         } else {
             self.0.n_actions()
+        }
+    }
+
+    /// Names of the actions under the rules of `protocol`: action 0, 1, ...
+    pub fn action_names(&self, protocol: &Protocol) -> Vec<&'static str> {
+        if protocol.full_action_space {
+            table::ACTION_NAMES.to_vec()
+        } else {
+            self.0.action_names()
         }
     }
 

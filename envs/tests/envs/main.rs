@@ -7,6 +7,7 @@
 mod atari;
 #[cfg(feature = "classic")]
 mod classic;
+mod colour;
 mod kit;
 #[cfg(not(feature = "classic"))]
 mod no_classic;

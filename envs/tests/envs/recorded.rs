@@ -1,7 +1,8 @@
 //! Environments that are brought back to where they were.
 
 use rlrun_envs::{
-    BatchEnv as _, EnvConfig, ProtocolName, RecordedBatch, StepBatch, env_seed, make,
+    BatchEnv as _, EnvConfig, ProtocolName, RecordedBatch, Recording, StepBatch, Stretch, env_seed,
+    make,
 };
 
 use crate::scripted_player::{action, row};
@@ -100,4 +101,61 @@ fn scripted_worlds_are_rebuilt_and_go_on_the_same() {
 fn classics_are_rebuilt_and_go_on_the_same() {
     check_rebuilds(&config("CartPole", ProtocolName::Gym, 1), 130);
     check_rebuilds(&config("MountainCar", ProtocolName::Gym, 1), 450);
+}
+
+/// The seed and actions since the last seeded reset, from all that was ever taken.
+fn end_of(taken: &[Stretch]) -> (u32, Vec<u8>) {
+    let begins = taken.iter().rposition(|stretch| stretch.seed.is_some());
+    let since = &taken[begins.expect("it begins with a seed")..];
+    let actions = since.iter().flat_map(|stretch| stretch.actions.clone());
+    (since[0].seed.expect("just found"), actions.collect())
+}
+
+#[test]
+fn whoever_takes_what_is_new_gets_every_step_once_however_often_he_asks() {
+    let mut config = config("probe:lives", Baselines, 1);
+    config.n_envs = 3;
+    let taken = |period: u64| {
+        let (mut env, mut batch) = begin(&config);
+        let recordings = env.recordings();
+        let mut taken = vec![Vec::new(); 3];
+        for step in 0..400 {
+            play(&mut env, &mut batch, step..step + 1);
+            if step % period == 0 || step == 399 {
+                for (own, new) in taken.iter_mut().zip(recordings.take_new()) {
+                    own.extend(new);
+                }
+            }
+        }
+        assert!(recordings.take_new().iter().all(Vec::is_empty));
+        (taken, recordings.snapshot())
+    };
+    let (often, recordings) = taken(1);
+    let (rarely, _) = taken(399);
+    for (env, Recording { seed, actions, .. }) in recordings.into_iter().enumerate() {
+        let n_steps = |taken: &[Stretch]| taken.iter().map(|s| s.actions.len()).sum::<usize>();
+        let n_seeds = |taken: &[Stretch]| taken.iter().filter(|s| s.seed.is_some()).count();
+        assert_eq!((n_steps(&often[env]), n_steps(&rarely[env])), (400, 400));
+        assert!(n_seeds(&often[env]) > 2);
+        assert_eq!(n_seeds(&often[env]), n_seeds(&rarely[env]));
+        assert_eq!(end_of(&often[env]), (seed, actions.clone()));
+        assert_eq!(end_of(&rarely[env]), (seed, actions));
+    }
+}
+
+#[test]
+fn nothing_is_new_in_a_batch_that_was_rebuilt_until_it_goes_on() {
+    let mut config = config("probe:lives", Baselines, 1);
+    config.n_envs = 3;
+    let (mut env, mut batch) = begin(&config);
+    play(&mut env, &mut batch, 0..20);
+    let (mut twin, mut twin_batch) = begin(&config);
+    twin.rebuild(env.recordings().snapshot(), &mut twin_batch)
+        .unwrap();
+    let recordings = twin.recordings();
+    assert!(recordings.take_new().iter().all(Vec::is_empty));
+    play(&mut twin, &mut twin_batch, 20..25);
+    for new in recordings.take_new() {
+        assert_eq!((new.len(), new[0].seed, new[0].actions.len()), (1, None, 5));
+    }
 }

@@ -74,6 +74,27 @@ fn the_newest_valid_one_wins_and_the_others_are_reported() {
 }
 
 #[test]
+fn the_nearest_valid_one_is_found_the_best_one_among_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let check = |steps, expected| {
+        let loaded = load_nearest::<u64>(dir.path(), &steps).unwrap();
+        assert_eq!(loaded.checkpoint.step, expected, "{steps:?}");
+    };
+    assert!(load_nearest::<u64>(dir.path(), &(0..=5)).is_err());
+    save_best(dir.path(), &checkpoint(10)).unwrap();
+    check(100..=200, 10);
+    save_all(dir.path(), &[50, 60, 70], 3);
+    check(0..=20, 10);
+    check(25..=32, 10);
+    check(31..=32, 50);
+    check(52..=59, 60);
+    check(1_000..=2_000, 70);
+    check(55..=65, 60);
+    damage(&dir.path().join(file_name(60)));
+    check(57..=65, 70);
+}
+
+#[test]
 fn nothing_to_go_on_from_is_an_error_that_names_every_fault() {
     let dir = tempfile::tempdir().unwrap();
     assert!(matches!(
@@ -134,4 +155,22 @@ fn save_under_a_limit() {
     }
     let error = save(Path::new("."), &checkpoint(20), 1).unwrap_err();
     assert!(matches!(error, SaveError::Write { .. }), "{error}");
+}
+
+#[test]
+fn a_checkpoint_can_be_asked_for_by_its_step_or_as_the_best() {
+    let dir = tempfile::tempdir().unwrap();
+    save_all(dir.path(), &[100, 200, 300], 3);
+    let by_step = |step| load_step::<u64>(dir.path(), step);
+    assert_eq!(by_step(200).unwrap().checkpoint.meta, 200);
+    let error = by_step(250).unwrap_err().to_string();
+    assert!(error.ends_with("there are: 300, 200, 100"), "{error}");
+    let error = load_best::<u64>(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("no best checkpoint"), "{error}");
+    save_best(dir.path(), &checkpoint(150)).unwrap();
+    assert_eq!(load_best::<u64>(dir.path()).unwrap().checkpoint.meta, 150);
+    assert!(by_step(250).unwrap_err().to_string().ends_with("100, best"));
+    damage(&dir.path().join(file_name(300)));
+    let error = by_step(300).unwrap_err().to_string();
+    assert!(error.contains("checksum differs"), "{error}");
 }

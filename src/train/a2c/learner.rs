@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use rlrun_agents::a2c::{A2c, UpdateStats};
 use rlrun_agents::stream::Consumer;
+use rlrun_envs::Stretch;
 use tch::Tensor;
 
 use super::crew::Crew;
@@ -113,6 +114,10 @@ impl Training for Learner<'_> {
             recordings: self.past.snapshot(),
             means: self.means.sums(),
         })
+    }
+
+    fn take_new(&self) -> Vec<Vec<Stretch>> {
+        self.past.take_new()
     }
 
     fn weights(&self) -> Vec<(String, Tensor)> {

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use rlrun_agents::dqn::{Dqn, DqnConfig, UpdateStats};
 use rlrun_agents::replay::ReplayBatch;
 use rlrun_agents::rollout::Rollout;
+use rlrun_envs::Stretch;
 use tch::Tensor;
 
 use super::explorer::{Epsilon, Explorer};
@@ -315,6 +316,10 @@ impl Training for Learner<'_> {
 
     fn wants_checkpoint(&self) -> bool {
         self.memory.is_about_to_overwrite(self.rhythm.n_steps)
+    }
+
+    fn take_new(&self) -> Vec<Vec<Stretch>> {
+        self.past.take_new()
     }
 
     fn weights(&self) -> Vec<(String, Tensor)> {
