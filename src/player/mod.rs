@@ -168,17 +168,17 @@ impl Player {
     ) -> Result<Self> {
         // Rounding depends on the number of threads.
         tch::set_num_threads(1);
-        let device = plan.learner.device.into();
+        let compute = plan.learner.compute();
         let net = match &plan.agent {
             AgentPlan::A2c(config) => {
-                let mut agent = A2c::new(config.clone(), &plan.torso, task, device, 0)?;
+                let mut agent = A2c::new(config.clone(), &plan.torso, task, compute, 0)?;
                 agent
                     .load_state(state)
                     .map_err(|error| does_not_fit(&error))?;
                 Net::A2c(agent.replica())
             }
             AgentPlan::Dqn(config, _) => {
-                let mut agent = Dqn::new(config.clone(), &plan.torso, task, device, 0)?;
+                let mut agent = Dqn::new(config.clone(), &plan.torso, task, compute, 0)?;
                 agent
                     .load_state(state)
                     .map_err(|error| does_not_fit(&error))?;

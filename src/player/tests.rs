@@ -14,6 +14,7 @@ fn plan(agent: &str) -> Plan {
         cores: 2,
         available_bytes: None,
         cuda_devices: 0,
+        multiplies_bf16: false,
     };
     let word = |text: &str| Value::String(text.to_owned());
     let flags = vec![
