@@ -7,6 +7,7 @@ mod cli;
 mod config;
 mod doctor;
 mod games;
+mod human;
 mod plan;
 mod process;
 mod request;
