@@ -10,6 +10,7 @@ mod games;
 mod human;
 mod plan;
 mod process;
+mod report;
 mod request;
 mod run;
 mod toy;
@@ -54,6 +55,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         },
         Command::Bench(args) => bench::run(&args.what)?,
         Command::Toy(args) => args.run(&Machine::detect())?,
+        Command::Report(args) => cli::print(&report::report(&args.request()?)?),
         Command::Games(args) => cli::print(&games::table(args.name.as_deref())?),
         Command::Doctor(args) => {
             let (report, is_well) = doctor::examine(&args.runs, args.json);

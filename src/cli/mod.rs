@@ -2,6 +2,7 @@
 
 mod bench_args;
 mod output;
+mod report_args;
 mod toy_args;
 mod train_args;
 
@@ -15,6 +16,7 @@ pub(crate) use bench_args::{
     Measuring,
 };
 pub(crate) use output::{complain, in_one_line, print};
+pub(crate) use report_args::ReportArgs;
 pub(crate) use toy_args::ToyArgs;
 pub(crate) use train_args::{PlanArgs, TrainAction, TrainArgs};
 
@@ -59,6 +61,9 @@ pub(crate) enum Command {
     Bench(BenchArgs),
     /// Learn the coordinate tasks of the CoordConv paper: a check of minutes, or its experiments
     Toy(Box<ToyArgs>),
+    /// Compare runs: one page with learning curves, scores and statistics over seeds and games
+    #[command(after_help = report_args::RULES)]
+    Report(Box<ReportArgs>),
     /// List the playable games with their actions and lives
     Games(GamesArgs),
     /// Say what was found on this machine, and how to mend what is missing
