@@ -182,4 +182,6 @@ fn identity(run: &Run) -> Identity {
 }
 
 #[cfg(test)]
+mod import_tests;
+#[cfg(test)]
 mod tests;
