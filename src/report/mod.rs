@@ -98,6 +98,10 @@ pub(crate) fn report(request: &ReportRequest) -> Result<String> {
         (None, Some(dir)) => dir.join("report"),
         (None, None) => PathBuf::from("report"),
     };
+    if out.exists() && !out.is_dir() {
+        let out = out.display();
+        return Err(RequestError::new(format!("{out} is no folder; choose another --out")).into());
+    }
     let chapters = chapters(&gathered, request);
     let page = page::page(&gathered, &chapters, request);
     let index = out.join("index.html");

@@ -6,6 +6,7 @@ mod cli;
 mod dqn;
 mod exact;
 mod program;
+mod report;
 mod resume;
 mod toy;
 mod train;

@@ -17,7 +17,10 @@ fn figure(label: &str) -> Figure {
     dots(&DotsSpec {
         name: "name".to_owned(),
         title: label.to_owned(),
-        panels: &[("panel".to_owned(), vec![row(0.5, Some(interval)), row(0.5, None)])],
+        panels: &[(
+            "panel".to_owned(),
+            vec![row(0.5, Some(interval)), row(0.5, None)],
+        )],
         marked: Some(0.5),
     })
 }
@@ -42,7 +45,10 @@ fn curves(values: &[Option<f64>]) -> Figure {
 
 #[test]
 fn names_of_users_cannot_become_markup() {
-    for figure in [figure("<script>alert('x')</script>"), figure("\"/><b>&\u{0}")] {
+    for figure in [
+        figure("<script>alert('x')</script>"),
+        figure("\"/><b>&\u{0}"),
+    ] {
         for text in [figure.inline(), figure.file()] {
             assert!(!text.contains("<script") && !text.contains("<b>"), "{text}");
         }
@@ -61,7 +67,10 @@ fn nothing_is_drawn_at_no_place_whatever_the_values() {
         &[Some(0.0); 3],
     ] {
         let text = curves(values).file();
-        assert!(!text.contains("NaN") && !text.contains("inf"), "{values:?}: {text}");
+        assert!(
+            !text.contains("NaN") && !text.contains("inf"),
+            "{values:?}: {text}"
+        );
     }
 }
 
@@ -73,7 +82,13 @@ fn a_png_has_three_pixels_for_one_and_shows_text_and_colour() {
     let (width, height) = figure.size;
     assert!((f64::from(picture.width()) - 3.0 * width).abs() < 2.0);
     assert!((f64::from(picture.height()) - 3.0 * height).abs() < 2.0);
-    let count = |is: fn(u8, u8, u8) -> bool| picture.pixels().iter().filter(|p| is(p.red(), p.green(), p.blue())).count();
+    let count = |is: fn(u8, u8, u8) -> bool| {
+        picture
+            .pixels()
+            .iter()
+            .filter(|p| is(p.red(), p.green(), p.blue()))
+            .count()
+    };
     assert!(count(|r, g, b| r < 60 && g < 60 && b < 60) > 100, "no text");
     assert!(count(|r, _, b| b > 150 && r < 80) > 300, "no curve");
 }

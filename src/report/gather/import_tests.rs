@@ -24,13 +24,33 @@ fn cleanrl_and_sb3_are_read_with_what_their_folders_tell() {
     let [cleanrl, sb3] = &got.runs[..] else {
         panic!("{:?}", got.runs);
     };
-    let of = |run: &Run| (run.game.clone(), run.seed, run.protocol, run.steps, run.variant.clone());
-    let expected = |game: &str, seed, steps| (game.to_owned(), seed, ProtocolName::Baselines, steps, "theirs".to_owned());
+    let of = |run: &Run| {
+        (
+            run.game.clone(),
+            run.seed,
+            run.protocol,
+            run.steps,
+            run.variant.clone(),
+        )
+    };
+    let expected = |game: &str, seed, steps| {
+        (
+            game.to_owned(),
+            seed,
+            ProtocolName::Baselines,
+            steps,
+            "theirs".to_owned(),
+        )
+    };
     assert_eq!(of(cleanrl), expected("Breakout", 3, 2_000));
     assert_eq!(of(sb3), expected("MsPacman", 2, 1_600));
-    let games: Vec<(u64, f64)> = (1..=40_u32).map(|game| (u64::from(50 * game), f64::from(game % 7))).collect();
+    let games: Vec<(u64, f64)> = (1..=40_u32)
+        .map(|game| (u64::from(50 * game), f64::from(game % 7)))
+        .collect();
     assert_eq!(cleanrl.history, History::Games(games));
-    let means: Vec<(u64, f64)> = (1..=20_u32).map(|n| (u64::from(80 * n), f64::from(200 + 5 * n))).collect();
+    let means: Vec<(u64, f64)> = (1..=20_u32)
+        .map(|n| (u64::from(80 * n), f64::from(200 + 5 * n)))
+        .collect();
     assert_eq!(sb3.history, History::Means(means));
     assert_eq!(cleanrl.wall_seconds, Some(19.5));
 }
@@ -38,9 +58,15 @@ fn cleanrl_and_sb3_are_read_with_what_their_folders_tell() {
 #[test]
 fn what_is_given_counts_more_than_the_names() {
     let path = events().join(CLEANRL).join(FILE);
-    let text = format!("a={},game=ms_pacman,seed=9,protocol=machado", path.display());
+    let text = format!(
+        "a={},game=ms_pacman,seed=9,protocol=machado",
+        path.display()
+    );
     let run = imported(&text).unwrap().runs.remove(0);
-    assert_eq!((run.game.as_str(), run.seed, run.protocol), ("MsPacman", 9, ProtocolName::Machado));
+    assert_eq!(
+        (run.game.as_str(), run.seed, run.protocol),
+        ("MsPacman", 9, ProtocolName::Machado)
+    );
 }
 
 #[test]
@@ -55,15 +81,26 @@ fn a_file_cut_off_anywhere_is_used_up_to_the_cut_and_said_to_be() {
         fs::write(folder.join(FILE), &whole[..length]).unwrap();
         let mut got = imported(&text).unwrap();
         let Some(run) = got.runs.pop() else {
-            assert!(got.left_out[0].why.contains("have neither"), "{:?}", got.left_out);
+            assert!(
+                got.left_out[0].why.contains("have neither"),
+                "{:?}",
+                got.left_out
+            );
             continue;
         };
         let n_points = run.history.points().len();
         assert!(n_points >= n_points_before, "cut at {length}");
         n_points_before = n_points;
-        let is_said = run.notes.iter().any(|note| note.contains("cut off or damaged"));
+        let is_said = run
+            .notes
+            .iter()
+            .any(|note| note.contains("cut off or damaged"));
         let is_between_records = event_scalars_left(&whole[..length]) == 0;
-        assert_eq!(is_said, !is_between_records, "cut at {length}: {:?}", run.notes);
+        assert_eq!(
+            is_said, !is_between_records,
+            "cut at {length}: {:?}",
+            run.notes
+        );
     }
     assert_eq!(n_points_before, 19);
 }
@@ -88,7 +125,10 @@ fn what_nothing_tells_has_to_be_given() {
     fs::copy(events().join(CLEANRL).join(FILE), folder.join(FILE)).unwrap();
     refused(&text, "add it: --import NAME=PATH,game=Breakout");
     refused(&format!("{text},game=Pong"), "NAME=PATH,protocol=baselines");
-    let run = imported(&format!("{text},game=Pong,protocol=baselines")).unwrap().runs.remove(0);
+    let run = imported(&format!("{text},game=Pong,protocol=baselines"))
+        .unwrap()
+        .runs
+        .remove(0);
     assert_eq!((run.game.as_str(), run.seed), ("Pong", 1));
     assert!(run.notes[0].contains("tells no seed"), "{:?}", run.notes);
 }

@@ -59,9 +59,15 @@ fn states_are_told_apart() {
         let run = gathered(&path).runs.remove(0);
         (run.status, run.steps, run.wall_seconds)
     };
-    assert_eq!(of("finished", Some(SUMMARY)), (Status::Finished, 1_000, Some(2.5)));
+    assert_eq!(
+        of("finished", Some(SUMMARY)),
+        (Status::Finished, 1_000, Some(2.5))
+    );
     assert_eq!(of("stopped", None), (Status::Stopped, 990, Some(1.5)));
-    assert_eq!(of("half a summary", Some("{\"steps\": 10")), (Status::Stopped, 990, Some(1.5)));
+    assert_eq!(
+        of("half a summary", Some("{\"steps\": 10")),
+        (Status::Stopped, 990, Some(1.5))
+    );
     let _lock = RunLock::acquire(&dir.path().join("stopped")).unwrap();
     assert_eq!(of("stopped", None), (Status::Running, 990, Some(1.5)));
 }
@@ -71,10 +77,18 @@ fn what_cannot_be_used_is_named_with_its_reason() {
     let dir = tempfile::tempdir().unwrap();
     let good = plan(1, "");
     let table = rows(&[100]);
-    write(&dir.path().join("good"), &[("plan.toml", &good), ("episodes.csv", &table)]);
+    write(
+        &dir.path().join("good"),
+        &[("plan.toml", &good), ("episodes.csv", &table)],
+    );
     let header = EpisodeRow::HEADER;
     for (name, plan, table, why) in [
-        ("a", &good[..], header, "no game was finished in it; it was stopped before"),
+        (
+            "a",
+            &good[..],
+            header,
+            "no game was finished in it; it was stopped before",
+        ),
         ("b", "agent = \"a2", &table, "no whole TOML file"),
         ("c", "agent = \"a2c\"\n", &table, "has no game"),
         ("d", &good.replace("baselines", "nature"), &table, "nature"),
@@ -85,29 +99,49 @@ fn what_cannot_be_used_is_named_with_its_reason() {
         write(&path, &[("plan.toml", plan), ("episodes.csv", table)]);
         let got = gathered(dir.path());
         assert_eq!(got.runs.len(), 1);
-        let left_out = got.left_out.iter().find(|run| run.path == path).expect(name);
+        let left_out = got
+            .left_out
+            .iter()
+            .find(|run| run.path == path)
+            .expect(name);
         assert!(left_out.why.contains(why), "{name}: {}", left_out.why);
     }
     let path = dir.path().join("no plan");
     write(&path, &[("episodes.csv", &table)]);
-    assert!(gathered(dir.path()).left_out.iter().any(|run| run.why.contains("plan.toml cannot be read")));
+    assert!(
+        gathered(dir.path())
+            .left_out
+            .iter()
+            .any(|run| run.why.contains("plan.toml cannot be read"))
+    );
 }
 
 #[test]
 fn of_the_same_training_twice_the_one_that_went_further_counts() {
     let dir = tempfile::tempdir().unwrap();
     let run = |name: &str, plan: &str, steps: &[u64]| {
-        write(&dir.path().join(name), &[("plan.toml", plan), ("episodes.csv", &rows(steps))]);
+        write(
+            &dir.path().join(name),
+            &[("plan.toml", plan), ("episodes.csv", &rows(steps))],
+        );
     };
     run("a", &plan(1, ""), &[100, 300]);
     run("b", &plan(1, ""), &[100, 200]);
     run("other seed", &plan(2, ""), &[100]);
     run("other settings", &plan(1, "rate = 2"), &[100]);
     let got = gathered(dir.path());
-    let names: Vec<_> = got.runs.iter().filter_map(|run| run.path.file_name()?.to_str()).collect();
+    let names: Vec<_> = got
+        .runs
+        .iter()
+        .filter_map(|run| run.path.file_name()?.to_str())
+        .collect();
     assert_eq!(names, ["a", "other seed", "other settings"]);
     assert!(got.left_out[0].path.ends_with("b"), "{:?}", got.left_out);
-    assert!(got.left_out[0].why.contains("a, which counts"), "{:?}", got.left_out);
+    assert!(
+        got.left_out[0].why.contains("a, which counts"),
+        "{:?}",
+        got.left_out
+    );
     // A folder that is given twice is read once.
     let twice = gather(&[dir.path().to_owned(), dir.path().join("a")], &[]).unwrap();
     assert_eq!(twice.runs.len(), 3);
