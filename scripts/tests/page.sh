@@ -97,7 +97,7 @@ test_broken_pages_are_found() {
     spoiled a_wide_part 's|</main>|<div style="width:1400px">wide</div></main>|' 'pixels wide in a window of'
     spoiled no_curves 's|<path class="[^"]*s[0-9]"[^>]*>|<path>|; s|<path class="f[0-9]"[^>]*>|<path>|; s|<circle[^>]*>||' 'has no data'
     spoiled a_missing_section 's|id="rules"|id="other"|' 'there is no section rules'
-    spoiled tiny_letters 's|svg text{font-size:11px|svg text{font-size:5px|' 'letters of'
+    spoiled tiny_letters 's|svg text{font-size:12px|svg text{font-size:5px|' 'letters of'
 }
 
 # --- running them --------------------------------------------------------------------------------------------------------

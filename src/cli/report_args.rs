@@ -10,7 +10,7 @@ use crate::request::RequestError;
 
 pub(super) const RULES: &str = "\
 Which runs count: every finished run below DIR, and every import. Runs of one protocol are compared with each other, game by game, at the \
-steps of the shortest one that counts (or at --steps); nothing is compared across protocols. Runs of the same agent and torso share \
+steps of the shortest one that counts (or at --steps); nothing is compared across protocols. An import shorter than that is drawn only. Runs of the same agent and torso share \
 a curve unless settings that decide the scores differ. Of two runs with the same seed and settings the longer one counts. Empty, damaged and \
 unfinished runs never spoil a report: it names them.
 
@@ -76,15 +76,12 @@ impl ReportArgs {
     /// # Errors
     /// What is wrong with the options.
     pub(crate) fn request(&self) -> Result<ReportRequest, RequestError> {
-        let repeats = match usize::try_from(self.repeats) {
-            Ok(repeats @ 100..=1_000_000) => repeats,
-            _ => {
-                return Err(RequestError::new(format!(
-                    "--repeats {}: must be 100 to 1M",
-                    self.repeats
-                )));
-            }
-        };
+        if !(100..=1_000_000).contains(&self.repeats) {
+            let repeats = self.repeats;
+            return Err(RequestError::new(format!(
+                "--repeats {repeats}: must be 100 to 1M"
+            )));
+        }
         if self.steps == Some(0) {
             return Err(RequestError::new("--steps 0: must be at least 1"));
         }
@@ -109,7 +106,7 @@ impl ReportArgs {
             formats,
             with_unfinished: self.unfinished,
             steps: self.steps,
-            repeats,
+            repeats: usize::try_from(self.repeats).expect("at most a million"),
             seed: self.seed,
         })
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rlrun_envs::ProtocolName;
 
-use super::gather::Run;
+use super::gather::{Run, Status};
 
 /// Keys of a plan that leave the distribution of the scores as it is: where and how fast a run computes, what it logs.
 const NOT_DECISIVE: [&str; 8] = [
@@ -45,7 +45,7 @@ pub(crate) struct Variant {
 pub(crate) struct Game<'a> {
     /// Canonical name.
     pub(crate) name: String,
-    /// Agent steps at which the runs are compared: those of the shortest one that counts.
+    /// Agent steps at which the runs are compared: those of the shortest one that counts, imports apart.
     pub(crate) horizon: u64,
     /// One for each variant.
     pub(crate) cells: Vec<Cell<'a>>,
@@ -89,8 +89,7 @@ pub(crate) fn decisive(settings: &BTreeMap<String, String>) -> BTreeMap<&str, &s
             None => key == *listed,
         };
         (key == "total_steps" && ends_with_it)
-            || !(NOT_DECISIVE.iter().any(|listed| is_listed(&listed))
-                || key.starts_with("version."))
+            || !(NOT_DECISIVE.iter().any(is_listed) || key.starts_with("version."))
     };
     let pairs = settings
         .iter()
@@ -130,9 +129,11 @@ fn cohort<'a>(protocol: ProtocolName, runs: &[&'a Run], rules: Rules) -> Cohort<
                 part.push(run);
             }
         }
+        let horizon = horizon(&cells, rules);
+        set_short_imports_aside(&mut cells, horizon);
         Game {
             name: name.to_owned(),
-            horizon: horizon(&cells, rules),
+            horizon,
             cells,
         }
     };
@@ -144,20 +145,32 @@ fn cohort<'a>(protocol: ProtocolName, runs: &[&'a Run], rules: Rules) -> Cohort<
     }
 }
 
+/// The steps of the shortest of our own runs that count, else of the shortest import; without any, of the longest run.
 fn horizon(cells: &[Cell<'_>], rules: Rules) -> u64 {
-    let counted = cells
-        .iter()
-        .flat_map(|cell| &cell.counted)
-        .map(|run| run.steps);
-    let drawn = cells
-        .iter()
-        .flat_map(|cell| &cell.drawn_only)
-        .map(|run| run.steps);
-    let shortest = rules
-        .steps
-        .filter(|_| counted.clone().count() > 0)
-        .or(counted.min());
-    shortest.or(drawn.max()).unwrap_or(0)
+    let counted = || cells.iter().flat_map(|cell| &cell.counted);
+    let shortest = |is_import: bool| {
+        let of_kind = counted().filter(|run| (run.status == Status::Imported) == is_import);
+        of_kind.map(|run| run.steps).min()
+    };
+    let asked = rules.steps.filter(|_| counted().next().is_some());
+    let drawn = cells.iter().flat_map(|cell| &cell.drawn_only);
+    let longest = || drawn.map(|run| run.steps).max();
+    asked
+        .or_else(|| shortest(false))
+        .or_else(|| shortest(true))
+        .or_else(longest)
+        .unwrap_or(0)
+}
+
+/// An import that ends before the runs are compared does not count: it would cut ours short. That its last game ends a little
+/// before its last step is no matter.
+fn set_short_imports_aside(cells: &mut [Cell<'_>], horizon: u64) {
+    for cell in cells {
+        let is_short =
+            |run: &&Run| run.status == Status::Imported && run.steps < horizon - horizon / 50;
+        let short = cell.counted.extract_if(.., |run| is_short(run));
+        cell.drawn_only.extend(short);
+    }
 }
 
 /// The variant of a run; runs of the same name on the same game with other settings are told apart by those settings.

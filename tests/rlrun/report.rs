@@ -40,11 +40,11 @@ impl Made<'_> {
             is_finished,
         } = self;
         let dir = runs.join(format!("{game}/a2c-{torso}/{protocol}-{seed}"));
-        fs::create_dir_all(&dir).unwrap();
+        fs::create_dir_all(&dir).expect("the folder is writable");
         let plan = format!(
             "agent = \"a2c\"\ngame = \"{game}\"\nprotocol = \"{protocol}\"\nseed = {seed}\ntotal_steps = 4000\n\n[torso]\nkind = \"{torso}\"\n"
         );
-        fs::write(dir.join("plan.toml"), plan).unwrap();
+        fs::write(dir.join("plan.toml"), plan).expect("the folder is writable");
         let mut table = HEADER.to_owned();
         for episode in 1..=40 {
             let (step, scatter) = (100 * episode, (seed + episode) % 2);
@@ -54,10 +54,10 @@ impl Made<'_> {
                 score + scatter + seed % 3
             );
         }
-        fs::write(dir.join("episodes.csv"), table).unwrap();
+        fs::write(dir.join("episodes.csv"), table).expect("the folder is writable");
         if *is_finished {
             let summary = "{\"steps\": 4000, \"wall_seconds\": 2.0}";
-            fs::write(dir.join("summary.json"), summary).unwrap();
+            fs::write(dir.join("summary.json"), summary).expect("the folder is writable");
         }
     }
 }
@@ -177,7 +177,7 @@ fn torsos_are_compared_by_game_and_protocols_are_kept_apart() {
     let mut figures: Vec<_> = fs::read_dir(runs.join("report/figures"))
         .unwrap()
         .flatten()
-        .map(|entry| entry.file_name())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .collect();
     figures.sort();
     let baselines = ["Breakout", "Pong", "aggregates", "improvement", "profiles"]

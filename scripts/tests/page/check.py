@@ -44,7 +44,7 @@ LOOK = """() => {
       if (w > 0 && (x < -0.5 || y < -0.5 || x + w > width + 0.5 || y + h > height + 0.5))
         say(`${name}: "${text.textContent}" reaches beyond the figure`);
       const size = parseFloat(getComputedStyle(text).fontSize) * box.width / width;
-      if (size < 9.5) say(`${name}: letters of ${size.toFixed(1)} pixels`);
+      if (size < 10.5) say(`${name}: letters of ${size.toFixed(1)} pixels`);
     }
   }
   for (const table of document.querySelectorAll('table'))

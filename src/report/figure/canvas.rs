@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{N_COLOURS, escape};
 
 /// Width of a letter of the small text on average, in pixels; generous, so that nothing runs over its end.
-const LETTER: f64 = 6.1;
+const LETTER: f64 = 6.7;
 
 /// What is drawn so far.
 #[derive(Debug, Default)]

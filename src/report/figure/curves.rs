@@ -10,7 +10,7 @@ use crate::report::statistics::Interval;
 const WIDTH: f64 = 380.0;
 const PLOT_HEIGHT: f64 = 190.0;
 /// Left edge of the plot, right of the labels.
-const LEFT: f64 = 48.0;
+const LEFT: f64 = 56.0;
 const RIGHT: f64 = WIDTH - 12.0;
 /// Height of a row of the legend.
 const ROW: f64 = 16.0;

@@ -72,7 +72,7 @@ pub(crate) fn escape(text: &str) -> String {
             '\'' => escaped.push_str("&#39;"),
             // XML has no form at all for the other control characters.
             control if control.is_control() && !control.is_ascii_whitespace() => {
-                escaped.push('\u{fffd}')
+                escaped.push('\u{fffd}');
             }
             other => escaped.push(other),
         }

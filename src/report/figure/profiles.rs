@@ -6,7 +6,7 @@ use super::{Figure, N_COLOURS};
 use crate::report::statistics::Profile;
 
 const WIDTH: f64 = 380.0;
-const LEFT: f64 = 48.0;
+const LEFT: f64 = 56.0;
 const RIGHT: f64 = WIDTH - 14.0;
 const PLOT_HEIGHT: f64 = 190.0;
 

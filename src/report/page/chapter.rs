@@ -35,7 +35,7 @@ pub(super) fn chapter(chapter: &Chapter<'_>) -> String {
     html
 }
 
-fn plots<'a>(figures: impl IntoIterator<Item = &'a Figure>) -> String {
+fn plots<'a, F: IntoIterator<Item = &'a Figure>>(figures: F) -> String {
     let figures = figures
         .into_iter()
         .map(|figure| format!("<figure>{}</figure>\n", figure.inline()));

@@ -14,7 +14,7 @@ pub(super) fn rules(request: &ReportRequest) -> String {
     let seed = request.seed;
     format!(
         "<h2 id=\"rules\">How the numbers are made</h2>\n<dl>\n\
-         <dt>Which runs are compared</dt><dd>Runs of one protocol, game by game, at the agent steps of the shortest run that counts. Nothing is \
+         <dt>Which runs are compared</dt><dd>Runs of one protocol, game by game, at the agent steps of the shortest run that counts; a shorter import is drawn only. Nothing is \
          compared across protocols: sticky actions and life loss change scores more than agents do. Runs of the same agent and torso share a curve unless \
          settings that decide the scores differ; then those settings stand in the name. {unfinished}</dd>\n\
          <dt>Agent steps</dt><dd>Decisions of the agent; on Atari 4 frames each.</dd>\n\

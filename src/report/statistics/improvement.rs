@@ -1,5 +1,7 @@
 //! The probability of improvement: how likely a run of one variant is better than a run of another on the same game.
 
+use std::cmp::Ordering;
+
 use super::{Scores, mean, real};
 
 /// The mean over games of P(a run of `a` scores more than one of `b`), a tie counting half: the Mann-Whitney U statistic over
@@ -11,9 +13,9 @@ pub(crate) fn probability_of_improvement(a: &Scores, b: &Scores) -> f64 {
 }
 
 fn of_game(a: &[f64], b: &[f64]) -> f64 {
-    let wins = |x: f64, y: f64| match x.total_cmp(&y) {
-        _ if x == y => 0.5,
-        std::cmp::Ordering::Greater => 1.0,
+    let wins = |x: f64, y: f64| match x.partial_cmp(&y) {
+        Some(Ordering::Greater) => 1.0,
+        Some(Ordering::Equal) => 0.5,
         _ => 0.0,
     };
     let pairs = a.iter().flat_map(|&x| b.iter().map(move |&y| (x, y)));
