@@ -71,7 +71,7 @@ impl Canvas {
         self.polygon(&format!("f{}", variant % N_COLOURS), (x, y), points);
     }
 
-    /// The mark of a published reference, of another form for each of four.
+    /// The mark of a published reference: of another form for each of four, then the same filled.
     pub(super) fn reference_mark(&mut self, reference: usize, at: (f64, f64)) {
         let points: &[(f64, f64)] = match reference % 4 {
             0 => &[(0.0, -4.2), (4.2, 0.0), (0.0, 4.2), (-4.2, 0.0)],
@@ -79,7 +79,12 @@ impl Canvas {
             2 => &[(-3.2, -3.2), (3.2, -3.2), (3.2, 3.2), (-3.2, 3.2)],
             _ => &[(0.0, 4.2), (4.0, -3.2), (-4.0, -3.2)],
         };
-        self.polygon("refdot", at, points);
+        let class = if reference % 8 < 4 {
+            "refdot"
+        } else {
+            "refdot solid"
+        };
+        self.polygon(class, at, points);
     }
 
     fn polygon(&mut self, class: &str, (x, y): (f64, f64), points: &[(f64, f64)]) {

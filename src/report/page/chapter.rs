@@ -60,7 +60,7 @@ fn scores(chapter: &Chapter<'_>) -> String {
          (Student's t), at the same steps for all runs of a game.",
         &[
             "Game",
-            "Variant",
+            "<Variant",
             "Seeds",
             "Steps",
             "Final score",
@@ -125,7 +125,7 @@ fn verdict_table(chapter: &Chapter<'_>, pair: &Pair) -> String {
             label(pair.other),
             label(pair.base)
         ),
-        &["Game", "Verdict", "Difference", "Seeds"],
+        &["Game", "<Verdict", "Difference", "Seeds"],
     );
     for &(game, verdict) in &pair.games {
         let cells = &chapter.comparison.scores[game];
@@ -259,11 +259,11 @@ fn references(chapter: &Chapter<'_>) -> String {
          digitised or computed from what the source published.",
         &[
             "Game",
-            "Published",
-            "Score at steps",
-            "What it is",
-            "Number",
-            "Source",
+            "<Published",
+            "<Score at steps",
+            "<What it is",
+            "<Number",
+            "<Source",
         ],
     );
     for game in &chapter.cohort.games {

@@ -1,11 +1,11 @@
 //! The parts of the page about the runs themselves: how far and how fast they went, how their settings differ, what is left out.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::table::Table;
 use crate::report::Chapter;
+use crate::report::cohort::{Game, Variant};
 use crate::report::figure::{escape, number, step_count};
 use crate::report::gather::{Gathered, Run};
 use crate::report::score::steps;
@@ -17,11 +17,11 @@ pub(super) fn runs(gathered: &Gathered) -> String {
         "Every run. Wall time is that of training, all processes of the run together; of an import, from its first point to its last. Speed: agent steps over wall time.",
         &[
             "Run",
-            "Game",
-            "Variant",
-            "Protocol",
+            "<Game",
+            "<Variant",
+            "<Protocol",
             "Seed",
-            "State",
+            "<State",
             "Steps",
             "Wall time",
             "Steps/s",
@@ -68,6 +68,10 @@ pub(super) fn differences(gathered: &Gathered) -> String {
         .map(|(variant, protocol)| format!("{variant}, {protocol}"))
         .collect();
     let mut head = vec!["Setting"];
+    let groups: Vec<String> = groups
+        .into_iter()
+        .map(|group| format!("<{group}"))
+        .collect();
     head.extend(groups.iter().map(String::as_str));
     let mut table = Table::new(
         "Settings of plan.toml and versions that differ between runs, game and seed apart; every value that occurs is listed. \u{2013}: no such setting.",
@@ -110,63 +114,61 @@ fn values_of<'a>(runs: &[&'a Run], key: &str) -> BTreeSet<&'a str> {
 
 /// What a reader must know about single runs, and what is not in the report.
 pub(super) fn left_out(gathered: &Gathered, chapters: &[Chapter<'_>]) -> String {
-    let mut items: Vec<String> = Vec::new();
-    for chapter in chapters {
-        for game in &chapter.cohort.games {
-            let runs: Vec<&&Run> = game.cells.iter().flat_map(|cell| &cell.counted).collect();
-            let longest = runs.iter().map(|run| run.steps).max().unwrap_or(0);
-            let Some(shortest) = runs.iter().min_by_key(|run| run.steps) else {
-                continue;
-            };
-            if longest > game.horizon + game.horizon / 50 {
-                items.push(format!(
-                    "{}: its runs differ in length, up to {}; all are compared at {} steps. The shortest is {}.",
-                    game.name,
-                    step_count(steps(longest)),
-                    step_count(steps(game.horizon)),
-                    shortest.path.display()
-                ));
-            }
-            for (cell, variant) in game.cells.iter().zip(&chapter.cohort.variants) {
-                if cell.counted.len() == 1 {
-                    items.push(format!(
-                        "{}, {}: one seed only, so that no interval can be given.",
-                        game.name, variant.label
-                    ));
-                }
-            }
-        }
+    let games = chapters.iter().flat_map(|chapter| {
+        let games = chapter.cohort.games.iter();
+        games.flat_map(|game| notes_of_game(game, &chapter.cohort.variants))
+    });
+    let left_out = gathered.left_out.iter();
+    let left_out = left_out.map(|run| format!("Left out: {}: {}.", run.path.display(), run.why));
+    let items: Vec<String> = games
+        .chain(gathered.runs.iter().flat_map(notes_of_run))
+        .chain(left_out)
+        .map(|item| format!("<li>{}</li>\n", escape(&item)))
+        .collect();
+    let list = if items.is_empty() {
+        "<p>Nothing was left out: all runs were finished, and read whole.</p>\n".to_owned()
+    } else {
+        format!("<ul>\n{}</ul>\n", items.concat())
+    };
+    format!("<h2 id=\"left-out\">Notes</h2>\n{list}")
+}
+
+/// Where runs of a game differ in length, and where there is one seed only.
+fn notes_of_game(game: &Game<'_>, variants: &[Variant]) -> Vec<String> {
+    let mut notes = Vec::new();
+    let runs = || game.cells.iter().flat_map(|cell| &cell.counted);
+    let longest = runs().map(|run| run.steps).max().unwrap_or(0);
+    let shortest = runs().min_by_key(|run| run.steps);
+    if let Some(shortest) = shortest.filter(|_| longest > game.horizon + game.horizon / 50) {
+        notes.push(format!(
+            "{}: its runs differ in length, up to {}; all are compared at {} steps. The shortest is {}.",
+            game.name,
+            step_count(steps(longest)),
+            step_count(steps(game.horizon)),
+            shortest.path.display()
+        ));
     }
-    for run in &gathered.runs {
-        if !run.is_complete() {
-            items.push(format!(
-                "{}: {}, after {} steps.",
-                run.path.display(),
-                run.status.as_str(),
-                step_count(steps(run.steps))
+    for (cell, variant) in game.cells.iter().zip(variants) {
+        if cell.counted.len() == 1 {
+            let (game, variant) = (&game.name, &variant.label);
+            notes.push(format!(
+                "{game}, {variant}: one seed only, so that no interval can be given."
             ));
         }
-        items.extend(
-            run.notes
-                .iter()
-                .map(|note| format!("{}: {note}", run.path.display())),
-        );
     }
-    items.extend(
-        gathered
-            .left_out
-            .iter()
-            .map(|run| format!("Left out: {}: {}.", run.path.display(), run.why)),
-    );
-    let mut html = "<h2 id=\"left-out\">Notes</h2>\n".to_owned();
-    if items.is_empty() {
-        html.push_str("<p>Nothing was left out: all runs were finished, and read whole.</p>\n");
-        return html;
+    notes
+}
+
+fn notes_of_run(run: &Run) -> Vec<String> {
+    let path = run.path.display();
+    let mut notes: Vec<String> = run
+        .notes
+        .iter()
+        .map(|note| format!("{path}: {note}"))
+        .collect();
+    if !run.is_complete() {
+        let (state, after) = (run.status.as_str(), step_count(steps(run.steps)));
+        notes.push(format!("{path}: {state}, after {after} steps."));
     }
-    let items: String = items.iter().fold(String::new(), |mut list, item| {
-        let _ = writeln!(list, "<li>{}</li>", escape(item));
-        list
-    });
-    let _ = writeln!(html, "<ul>\n{items}</ul>");
-    html
+    notes
 }

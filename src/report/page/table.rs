@@ -8,18 +8,29 @@ pub(super) struct Table {
     caption: String,
     head: String,
     rows: String,
+    /// Whether each column is of words, which stand to the left, and not of numbers.
+    is_words: Vec<bool>,
 }
 
+/// The class of words.
+const LEFT: &str = " class=\"l\"";
+
 impl Table {
-    /// An empty table: what it shows and how that was computed, and a heading over each column.
+    /// An empty table: what it shows and how that was computed, and a heading over each column. A heading after `<` stands over
+    /// words, which are aligned to the left.
     pub(super) fn new(caption: &str, head: &[&str]) -> Self {
-        let cells = head
+        let columns = head
             .iter()
-            .map(|cell| format!("<th scope=\"col\">{}</th>", escape(cell)));
+            .map(|cell| (cell.starts_with('<'), cell.trim_start_matches('<')));
+        let cells = columns.clone().map(|(is_words, cell)| {
+            let class = if is_words { LEFT } else { "" };
+            format!("<th scope=\"col\"{class}>{}</th>", escape(cell))
+        });
         Self {
             caption: escape(caption),
             head: cells.collect(),
             rows: String::new(),
+            is_words: columns.map(|(is_words, _)| is_words).collect(),
         }
     }
 
@@ -29,6 +40,7 @@ impl Table {
         for (column, cell) in cells.iter().enumerate() {
             let cell = match column {
                 0 => format!("<th scope=\"row\">{cell}</th>"),
+                _ if self.is_words[column] => format!("<td{LEFT}>{cell}</td>"),
                 _ => format!("<td>{cell}</td>"),
             };
             self.rows.push_str(&cell);
@@ -49,7 +61,7 @@ impl Table {
             rows,
         } = self;
         format!(
-            "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\"><table><caption>{caption}</caption>\
+            "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\"><table><caption><span>{caption}</span></caption>\
              <thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table></div>\n"
         )
     }
