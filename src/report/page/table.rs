@@ -59,6 +59,7 @@ impl Table {
             caption,
             head,
             rows,
+            ..
         } = self;
         format!(
             "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\"><table><caption><span>{caption}</span></caption>\

@@ -57,10 +57,10 @@ mod tests {
     /// By `scipy.stats.t.interval` and `scipy.stats.ttest_ind(equal_var=False).confidence_interval`.
     #[test]
     fn known_answers() {
-        check(mean_interval(&[1.0, 2.0, 4.0]), -1.461249700, 6.127916367);
+        check(mean_interval(&[1.0, 2.0, 4.0]), -1.461_249_7, 6.127_916_367);
         check(mean_interval(&[5.0, 5.0]), 5.0, 5.0);
         let (a, b) = ([1.0, 2.0, 4.0], [6.0, 9.0, 7.0, 8.5]);
-        check(difference_interval(&a, &b), 2.229759813, 8.353573520);
+        check(difference_interval(&a, &b), 2.229_759_813, 8.353_573_52);
         check(difference_interval(&[0.0, 0.0], &[0.0, 0.0]), 0.0, 0.0);
     }
 
