@@ -14,6 +14,7 @@ mod play;
 mod playback;
 mod player;
 mod process;
+mod report;
 mod request;
 mod run;
 mod toy;
@@ -63,6 +64,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Toy(args) => args.run(&Machine::detect())?,
         Command::Episodes(args) => cli::print(&playback::episodes(args)?),
         Command::Replay(args) => cli::print(&playback::replay(args)?),
+        Command::Report(args) => cli::print(&report::report(&args.request()?)?),
         Command::Games(args) => cli::print(&games::table(args.name.as_deref())?),
         Command::Doctor(args) => {
             let (report, is_well) = doctor::examine(&args.runs, args.json);

@@ -5,6 +5,7 @@ mod eval_args;
 mod output;
 mod play_args;
 mod playback_args;
+mod report_args;
 mod toy_args;
 mod train_args;
 
@@ -21,6 +22,7 @@ pub(crate) use eval_args::EvalArgs;
 pub(crate) use output::{complain, in_one_line, print};
 pub(crate) use play_args::PlayArgs;
 pub(crate) use playback_args::{EpisodesArgs, Form, ReplayArgs, SortKey, Which};
+pub(crate) use report_args::ReportArgs;
 pub(crate) use toy_args::ToyArgs;
 pub(crate) use train_args::{PlanArgs, TrainAction, TrainArgs};
 
@@ -73,6 +75,9 @@ pub(crate) enum Command {
     Episodes(EpisodesArgs),
     /// Film a game of a training again, as it was played
     Replay(ReplayArgs),
+    /// Compare runs: one page with learning curves, scores and statistics over seeds and games
+    #[command(after_help = report_args::RULES)]
+    Report(Box<ReportArgs>),
     /// List the playable games with their actions and lives
     Games(GamesArgs),
     /// Say what was found on this machine, and how to mend what is missing

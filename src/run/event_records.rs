@@ -48,6 +48,11 @@ impl<'a> Records<'a> {
     pub(crate) fn new(contents: &'a [u8]) -> Self {
         Self { rest: contents }
     }
+
+    /// Bytes that were not read yet; after the last whole record, those of what is cut off or damaged.
+    pub(crate) fn n_bytes_left(&self) -> usize {
+        self.rest.len()
+    }
 }
 
 impl<'a> Iterator for Records<'a> {
@@ -117,7 +122,11 @@ pub(crate) fn new_event_file(dir: &Path, now: u64) -> PathBuf {
     dir.join(format!("{PREFIX}{time:010}.rlrun"))
 }
 
-fn event_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
+/// The event files directly in `dir`, in the order in which TensorBoard reads them.
+///
+/// # Errors
+/// When the folder cannot be listed.
+pub(crate) fn event_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(dir)? {
         let entry = entry?;

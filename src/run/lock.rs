@@ -71,6 +71,12 @@ impl RunLock {
         writeln!(file, "{}", process::id()).map_err(io_error)?;
         Ok(Self { _file: file })
     }
+
+    /// Whether a process writes to the run in `dir`. Changes nothing in the folder.
+    pub(crate) fn is_held(dir: &Path) -> bool {
+        let file = File::open(dir.join("lock"));
+        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
 }
 
 #[cfg(test)]
@@ -81,6 +87,7 @@ mod tests {
     fn a_second_writer_is_refused_and_told_who_is_first() {
         let dir = tempfile::tempdir().unwrap();
         let _first = RunLock::acquire(dir.path()).unwrap();
+        assert!(RunLock::is_held(dir.path()));
         let error = RunLock::acquire(dir.path()).unwrap_err().to_string();
         assert!(
             error.contains(&format!("in use by the process {}", process::id())),
@@ -95,6 +102,7 @@ mod tests {
         // A pid longer than ours, of a process that died, must not shine through.
         fs::write(dir.path().join("lock"), "12345678901234567890\n").unwrap();
         drop(RunLock::acquire(dir.path()).unwrap());
+        assert!(!RunLock::is_held(dir.path()));
         let _second = RunLock::acquire(dir.path()).unwrap();
         assert_eq!(
             fs::read_to_string(dir.path().join("lock")).unwrap(),

@@ -9,6 +9,7 @@ mod exact;
 mod play;
 mod program;
 mod recorder;
+mod report;
 mod resume;
 mod toy;
 mod train;
