@@ -24,8 +24,27 @@ pub struct Recording {
 }
 
 /// The recordings of a batch, to be read while it is in other hands.
+///
+/// They are marked where their run could go on from. A failure in the middle of a rollout leaves some environments further than
+/// others, and all of them further than the agent; what is read then is what there was at the mark.
 #[derive(Clone, Debug)]
-pub struct Recordings(Arc<Mutex<Vec<Recording>>>);
+pub struct Recordings(Arc<Mutex<Tapes>>);
+
+/// The recordings, and where each of them was marked last.
+#[derive(Debug, Default)]
+struct Tapes {
+    now: Vec<Recording>,
+    marks: Vec<Mark>,
+}
+
+/// Where a recording stood.
+#[derive(Clone, Debug, Default)]
+struct Mark {
+    n_actions: usize,
+    digest: u64,
+    /// The recording itself, if a reset has begun another one since.
+    replaced: Option<Recording>,
+}
 
 /// The seed of an environment's reset, from the number of resets before it and the environment's index in the batch.
 pub type SeedRule = Box<dyn Fn(u64, usize) -> u32 + Send>;
@@ -51,22 +70,78 @@ impl Recordings {
     /// As they are now.
     #[must_use]
     pub fn snapshot(&self) -> Vec<Recording> {
-        self.with(|recordings| recordings.clone())
+        self.with(|tapes| tapes.now.clone())
     }
 
-    fn with<R>(&self, work: impl FnOnce(&mut Vec<Recording>) -> R) -> R {
+    /// As they were when they were last marked. A reset of the whole batch and a rebuilding mark them too.
+    #[must_use]
+    pub fn marked(&self) -> Vec<Recording> {
+        self.with(|tapes| {
+            let tapes = tapes.now.iter().zip(&tapes.marks);
+            tapes.map(|(now, mark)| mark.applied_to(now)).collect()
+        })
+    }
+
+    /// Marks where they are now. To be called between two steps.
+    pub fn mark(&self) {
+        self.with(Tapes::mark);
+    }
+
+    fn with<R>(&self, work: impl FnOnce(&mut Tapes) -> R) -> R {
         // Whoever panicked was the batch itself, whose run is over.
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Tapes {
+    /// Recordings that begin here.
+    fn begin(&mut self, now: Vec<Recording>) {
+        self.now = now;
+        self.mark();
+    }
+
+    fn mark(&mut self) {
+        let mark = |now: &Recording| Mark {
+            n_actions: now.actions.len(),
+            digest: now.digest,
+            replaced: None,
+        };
+        self.marks.clear();
+        self.marks.extend(self.now.iter().map(mark));
+    }
+
+    /// Begins another recording of an environment.
+    fn restart(&mut self, env: usize, seed: u32) {
+        let n_earlier_resets = self.now[env].n_earlier_resets + 1;
+        let next = Recording {
+            n_earlier_resets,
+            seed,
+            ..Recording::default()
+        };
+        let last = std::mem::replace(&mut self.now[env], next);
+        self.marks[env].replaced.get_or_insert(last);
+    }
+}
+
+impl Mark {
+    /// The recording as it was at the mark.
+    fn applied_to(&self, now: &Recording) -> Recording {
+        let marked = self.replaced.as_ref().unwrap_or(now);
+        Recording {
+            n_earlier_resets: marked.n_earlier_resets,
+            seed: marked.seed,
+            actions: marked.actions[..self.n_actions].to_vec(),
+            digest: self.digest,
+        }
     }
 }
 
 impl RecordedBatch {
     /// Records `inner`, which is not reset yet. Seeds after the first come from `seed_rule`.
     pub fn new(inner: Box<dyn BatchEnv>, period_steps: usize, seed_rule: SeedRule) -> Self {
-        let recordings = Vec::new();
         Self {
             inner,
-            recordings: Recordings(Arc::new(Mutex::new(recordings))),
+            recordings: Recordings(Arc::default()),
             period_steps,
             seed_rule,
         }
@@ -132,7 +207,7 @@ impl RecordedBatch {
                 return Err(EnvError::OtherPast { env_idx });
             }
         }
-        self.recordings.with(|own| *own = recordings);
+        self.recordings.with(|tapes| tapes.begin(recordings));
         Ok(retraced.into_iter().map(|(game, _)| game).collect())
     }
 }
@@ -148,8 +223,8 @@ impl BatchEnv for RecordedBatch {
             seed,
             ..Recording::default()
         };
-        self.recordings
-            .with(|recordings| *recordings = seeds.iter().map(begin).collect());
+        let recordings = seeds.iter().map(begin).collect();
+        self.recordings.with(|tapes| tapes.begin(recordings));
         Ok(())
     }
 
@@ -160,13 +235,9 @@ impl BatchEnv for RecordedBatch {
         out: &mut StepBatch,
     ) -> Result<(), EnvError> {
         self.inner.reset_some(env_idxs, seeds, out)?;
-        self.recordings.with(|recordings| {
+        self.recordings.with(|tapes| {
             for (&env, &seed) in env_idxs.iter().zip(seeds) {
-                recordings[env] = Recording {
-                    n_earlier_resets: recordings[env].n_earlier_resets + 1,
-                    seed,
-                    ..Recording::default()
-                };
+                tapes.restart(env, seed);
             }
         });
         Ok(())
@@ -174,8 +245,8 @@ impl BatchEnv for RecordedBatch {
 
     fn send(&mut self, actions: &[u8]) -> Result<(), EnvError> {
         self.inner.send(actions)?;
-        self.recordings.with(|recordings| {
-            for (recording, &action) in recordings.iter_mut().zip(actions) {
+        self.recordings.with(|tapes| {
+            for (recording, &action) in tapes.now.iter_mut().zip(actions) {
                 recording.actions.push(action);
             }
         });
@@ -186,9 +257,9 @@ impl BatchEnv for RecordedBatch {
         self.inner.recv(out)?;
         let spec = *self.inner.spec();
         let (period_steps, seed_rule) = (self.period_steps, &self.seed_rule);
-        let due: Vec<(usize, u32)> = self.recordings.with(|recordings| {
+        let due: Vec<(usize, u32)> = self.recordings.with(|tapes| {
             let mut due = Vec::new();
-            for (env, recording) in recordings.iter_mut().enumerate() {
+            for (env, recording) in tapes.now.iter_mut().enumerate() {
                 recording.digest = fold(recording.digest, out, env, &spec);
                 if out.game_over[env] && recording.actions.len() >= period_steps {
                     due.push((env, seed_rule(recording.n_earlier_resets + 1, env)));

@@ -106,6 +106,10 @@ pub(crate) struct RunPlan {
     pub(crate) checkpoints_kept: usize,
     /// Agent steps between two rows of scalars.
     pub(crate) log_interval_steps: u64,
+    /// Seconds of running time after which an actor that does not answer ends the run; 0 for never. The plan of an earlier
+    /// version has none.
+    #[serde(default = "crate::config::shipped_watchdog_s")]
+    pub(crate) watchdog_s: u64,
 }
 
 /// A training that the command line asks for.

@@ -153,6 +153,18 @@ mod tests {
     }
 
     #[test]
+    fn the_plan_of_an_earlier_version_has_the_watchdog_that_is_shipped() {
+        let dir = folder(&["game=Pong"]);
+        let path = dir.path().join("plan.toml");
+        let plan = fs::read_to_string(&path).unwrap();
+        let earlier = plan.replace("watchdog_s = 120\n", "");
+        assert_ne!(plan, earlier);
+        fs::write(&path, earlier).unwrap();
+        let resumed = resume(dir.path(), None, None, &machine()).unwrap();
+        assert_eq!(resumed.to_toml(), plan);
+    }
+
+    #[test]
     fn a_constant_schedule_may_be_trained_longer() {
         let dir = folder(&["game=Pong", "total_steps=1M"]);
         let plan = |steps| resume(dir.path(), steps, None, &machine()).unwrap();

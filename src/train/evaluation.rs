@@ -16,12 +16,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Scope;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use rlrun_agents::stream::{Consumer, derived_seed};
-use rlrun_envs::{BatchEnv, StepBatch, env_seed, make};
+use rlrun_envs::{StepBatch, env_seed, make};
 use tch::Tensor;
 
+use super::actors::{Actors, Exchange, Footing, Group};
 use super::collect::Behaviour;
+use super::home::Home;
 use super::setup::env_config;
 use super::station::{Place, Station};
 use super::training::Training;
@@ -63,6 +65,13 @@ pub(crate) struct Evaluation {
     pub(crate) games: Vec<GameResult>,
 }
 
+/// Environments of its own, with an actor, so that it is noticed if they do not answer.
+struct Arena {
+    actors: Actors,
+    /// The buffers, while nothing is ordered.
+    parked: Option<Exchange>,
+}
+
 /// A game that goes on until it is over.
 #[derive(Clone, Copy, Debug)]
 struct Game {
@@ -92,8 +101,14 @@ impl<'scope> Evaluator<'scope> {
         let cancelled = Cancelled::default();
         let (plan, stop) = (plan.clone(), cancelled.clone());
         let interval_steps = plan.eval.interval_steps;
-        let mut env = None;
-        let work = move |order: Order| play(&plan, &mut env, order, &stop);
+        let mut arena = None;
+        let work = move |order: Order| {
+            let arena = match &mut arena {
+                Some(arena) => arena,
+                empty => empty.insert(Arena::open(&plan, threading)?),
+            };
+            play(&plan, arena, order, &stop)
+        };
         let station = Station::start(scope, "evaluator", place, work)?;
         Ok(Self {
             station,
@@ -166,24 +181,18 @@ impl Drop for Evaluator<'_> {
 /// Plays one game in each environment; none if it was cancelled.
 fn play(
     plan: &Plan,
-    env: &mut Option<Box<dyn BatchEnv>>,
+    arena: &mut Arena,
     order: Order,
     stop: &Cancelled,
 ) -> Result<Option<Evaluation>> {
     let n_games = plan.eval.games;
-    let env = match env {
-        Some(env) => env,
-        empty => empty.insert(make(&env_config(plan, n_games, 1)?)?),
-    };
     let Order {
         step,
         mut behaviour,
     } = order;
     let master = derived_seed(plan.seed, Consumer::Evaluation, step);
     let seeds: Vec<u32> = (0..n_games).map(|game| env_seed(master, game)).collect();
-    let mut batch = StepBatch::new(env.spec());
-    env.reset(&seeds, &mut batch)?;
-    let mut actions = vec![0; n_games];
+    let mut now = arena.reset(seeds)?;
     let mut games = vec![Game::new(); n_games];
     for t in 0.. {
         if games.iter().all(|game| game.is_over) {
@@ -192,16 +201,50 @@ fn play(
         if stop.0.load(Ordering::Relaxed) {
             return Ok(None);
         }
-        behaviour.choose(&batch.obs, t, 0, &mut actions);
-        env.send(&actions)?;
-        env.recv(&mut batch)?;
-        let outcomes = batch.reward.iter().zip(&batch.game_over);
+        behaviour.choose(&now.batch.obs, t, 0, &mut now.actions);
+        now = arena.step(now)?;
+        let outcomes = now.batch.reward.iter().zip(&now.batch.game_over);
         for (game, (&reward, &game_over)) in games.iter_mut().zip(outcomes) {
             game.step(reward, game_over);
         }
     }
+    arena.parked = Some(now);
     let games = games.into_iter().map(|game| game.result).collect();
     Ok(Some(Evaluation { step, games }))
+}
+
+impl Arena {
+    fn open(plan: &Plan, threading: Threading) -> Result<Self> {
+        let n_envs = plan.eval.games;
+        let env = make(&env_config(plan, n_envs, 1)?)?;
+        let parked = Exchange {
+            seat: 0,
+            reset: None,
+            actions: vec![0; n_envs],
+            batch: StepBatch::new(env.spec()),
+        };
+        let footing = Footing::new(plan, threading, Home::ANYWHERE);
+        let group = Group { number: 0, env };
+        Ok(Self {
+            actors: Actors::start("evaluation actor", vec![group], footing)?,
+            parked: Some(parked),
+        })
+    }
+
+    /// Begins new games with these seeds.
+    fn reset(&mut self, seeds: Vec<u32>) -> Result<Exchange> {
+        let mut exchange = self
+            .parked
+            .take()
+            .context("an evaluation has failed before")?;
+        exchange.reset = Some(seeds);
+        self.step(exchange)
+    }
+
+    fn step(&mut self, exchange: Exchange) -> Result<Exchange> {
+        self.actors.order(exchange);
+        self.actors.next()
+    }
 }
 
 impl Game {
@@ -256,4 +299,44 @@ fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "there are few games")]
     let n = values.len() as f64;
     values.sum::<f64>() / n
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{self, Asked, Machine};
+
+    /// Always takes action 0.
+    struct Zero;
+
+    impl Behaviour for Zero {
+        fn choose(&mut self, _: &[u8], _: u64, _: usize, actions: &mut [u8]) {
+            actions.fill(0);
+        }
+    }
+
+    /// What comes of a game of `probe`.
+    fn played(probe: &str) -> Result<Option<Evaluation>> {
+        let game = format!("game={probe}");
+        let sets = [game.as_str(), "eval.games=1", "run.watchdog_s=1"];
+        let asked = Asked {
+            sets: sets.map(str::to_owned).to_vec(),
+            ..Asked::default()
+        };
+        let plan = plan::resolve(&asked, &Machine::detect()).unwrap();
+        let mut arena = Arena::open(&plan, Threading::Actors).unwrap();
+        let order = Order {
+            step: 80,
+            behaviour: Box::new(Zero),
+        };
+        play(&plan, &mut arena, order, &Cancelled::default())
+    }
+
+    #[test]
+    fn an_evaluation_that_hangs_is_named_and_another_is_played() {
+        let evaluation = played("probe:lives").unwrap().unwrap();
+        assert_eq!(evaluation.named()[0], ("eval/mean_reward", 6.0));
+        let said = played("probe:hangs").unwrap_err().to_string();
+        assert!(said.contains("evaluation actor 0 was waiting"), "{said}");
+    }
 }

@@ -6,6 +6,7 @@
 //! | [`training`] | what a session drives: an algorithm at work |
 //! | [`a2c`], [`dqn`] | the algorithms at work, each with its threads |
 //! | [`actors`] | step groups of environments |
+//! | [`watchdog`] | tells an actor that takes its time from one that will never answer |
 //! | [`collect`] | drives groups through a rollout, whoever chooses the actions |
 //! | [`evaluation`] | games played beside the training |
 //! | [`station`] | someone who works on orders, with a thread or without |
@@ -38,6 +39,7 @@ pub(crate) mod setup;
 pub(crate) mod station;
 mod summary;
 mod training;
+mod watchdog;
 
 pub(crate) use entry::run;
 pub(crate) use setup::{Start, with_training};

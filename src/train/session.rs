@@ -312,7 +312,11 @@ impl<'a> Session<'a> {
     fn close(mut self, training: &mut dyn Training, ending: Result<Ending>) -> Result<()> {
         self.progress.finish();
         // A run that goes on writes its next row where it would have been without the stop, so this comes before the last row.
-        let saved = self.save_checkpoint(training);
+        let saved = if training.is_whole() {
+            self.save_checkpoint(training)
+        } else {
+            Ok(())
+        };
         if matches!(ending, Ok(Ending::Finished)) && training.step() > self.last_row {
             self.write_row(training);
         }

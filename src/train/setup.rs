@@ -79,9 +79,14 @@ pub(crate) struct Standing {
 pub(crate) struct Past(Vec<Recordings>);
 
 impl Past {
-    /// As they are now, one of each environment.
-    pub(crate) fn snapshot(&self) -> Vec<Recording> {
-        self.0.iter().flat_map(Recordings::snapshot).collect()
+    /// Marks where the environments stand, between two rounds: there the run can go on from.
+    pub(crate) fn mark(&self) {
+        self.0.iter().for_each(Recordings::mark);
+    }
+
+    /// As they were marked last, one of each environment, whatever became of the round since.
+    pub(crate) fn marked(&self) -> Vec<Recording> {
+        self.0.iter().flat_map(Recordings::marked).collect()
     }
 }
 

@@ -21,6 +21,11 @@ pub(crate) trait Training {
     /// If a thread failed or training has diverged. The agent is then as its last update left it.
     fn advance(&mut self) -> Result<Vec<FinishedGame>>;
 
+    /// Whether [`Self::state`] is one to go on from exactly; not after a failure in the middle of what cannot be taken back.
+    fn is_whole(&self) -> bool {
+        true
+    }
+
     /// Steps taken in all, by all environments together.
     fn step(&self) -> u64;
 

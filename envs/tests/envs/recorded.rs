@@ -80,6 +80,33 @@ fn check_rebuilds(config: &EnvConfig, n_steps: u64) {
 }
 
 #[test]
+fn what_was_marked_is_there_whatever_came_after() {
+    let config = EnvConfig {
+        n_envs: 3,
+        ..config("probe:truncated", Baselines, 1)
+    };
+    let (mut env, mut batch) = begin(&config);
+    let recordings = env.recordings();
+    assert_eq!(recordings.marked(), recordings.snapshot());
+    for n_steps in [7, 29, 64, 200] {
+        play(&mut env, &mut batch, 0..n_steps);
+        recordings.mark();
+        let there = recordings.snapshot();
+        assert_eq!(recordings.marked(), there);
+        // A step that is never received, further steps, and many resets with new seeds.
+        env.send(&[0; 3]).unwrap();
+        assert_eq!(recordings.marked(), there);
+        env.recv(&mut batch).unwrap();
+        play(&mut env, &mut batch, 0..100);
+        assert_ne!(recordings.snapshot(), there);
+        assert_eq!(recordings.marked(), there);
+        let (mut twin, mut twin_batch) = begin(&config);
+        twin.rebuild(there.clone(), &mut twin_batch).unwrap();
+        assert_eq!(twin.recordings().marked(), there);
+    }
+}
+
+#[test]
 fn breakout_is_rebuilt_and_goes_on_the_same() {
     check_rebuilds(&config("Breakout", Baselines, 1), 500);
 }

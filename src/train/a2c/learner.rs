@@ -94,6 +94,7 @@ impl Training for Learner<'_> {
         self.means.add(&named(&stats));
         self.step += self.steps_per_update;
         self.updates += 1;
+        self.past.mark();
         self.time.add(own_time, rollout_time, start.elapsed());
         Ok(games)
     }
@@ -110,7 +111,7 @@ impl Training for Learner<'_> {
         Ok(TrainingState {
             tensors: self.agent.state(),
             replay: None,
-            recordings: self.past.snapshot(),
+            recordings: self.past.marked(),
             means: self.means.sums(),
         })
     }

@@ -64,7 +64,7 @@ fn with_learner<T>(
     })?;
     let spec = worlds.spec;
     let (teams, past) = teams(plan, config, &agent, worlds);
-    with_crew(teams, threading, homes, |crew| {
+    with_crew(plan, teams, threading, homes, |crew| {
         drive(
             &mut Learner::new(plan, agent, (crew, past), start, spec.n_actions),
             &spec,

@@ -39,6 +39,8 @@ pub(crate) struct Learner<'a> {
     updates: u64,
     means: Means,
     time: LearnerTime,
+    /// Whether the last round has come to its end.
+    is_whole: bool,
 }
 
 /// What travels to the collector and back.
@@ -173,6 +175,7 @@ impl<'a> Learner<'a> {
             updates: start.updates,
             means: Means::resumed(&start.means),
             time: LearnerTime::default(),
+            is_whole: true,
         }
     }
 
@@ -265,11 +268,20 @@ impl Training for Learner<'_> {
     /// One round.
     fn advance(&mut self) -> Result<Vec<FinishedGame>> {
         self.memory.open_in_ram()?;
+        self.is_whole = false;
         self.start_round()?;
         let ready = std::mem::take(&mut self.ready);
         let updated = ready.into_iter().map(|batch| self.update(batch));
         let updated = updated.collect::<Result<Vec<_>>>()?;
-        self.end_round(updated)
+        let games = self.end_round(updated)?;
+        self.past.mark();
+        self.is_whole = true;
+        Ok(games)
+    }
+
+    /// Not after a round that has failed: the agent may have learned from its batches, and what it was to collect is gone.
+    fn is_whole(&self) -> bool {
+        self.is_whole
     }
 
     fn step(&self) -> u64 {
@@ -304,7 +316,7 @@ impl Training for Learner<'_> {
         Ok(TrainingState {
             tensors,
             replay,
-            recordings: self.past.snapshot(),
+            recordings: self.past.marked(),
             means: self.means.sums(),
         })
     }

@@ -40,7 +40,7 @@ use self::explorer::{Epsilon, Explorer};
 use self::learner::{Baggage, Learner, Rhythm};
 use self::memory::{Memory, Saved};
 use self::stations::Stations;
-use super::actors::Actors;
+use super::actors::{Actors, Footing};
 use super::collect::Collector;
 use super::games::Place;
 use super::home::{Home, Homes};
@@ -110,7 +110,8 @@ fn with_learner<T>(
         rollout: collector.spare_rollout(),
     };
     thread::scope(|scope| {
-        let actors = Actors::start(scope, groups, threading, Home::ANYWHERE)?;
+        let footing = Footing::new(plan, threading, Home::ANYWHERE);
+        let actors = Actors::start("actor", groups, footing)?;
         let batch_size = config.batch_size;
         let stations = Stations::start(
             scope,
