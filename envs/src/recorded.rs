@@ -153,15 +153,17 @@ impl RecordedBatch {
     }
 
     /// Brings every environment where its recording ends, and writes the observations there. Environments with shorter
-    /// recordings begin later, so that all arrive together: it takes as many steps as the longest recording has.
+    /// recordings begin later, so that all arrive together: it takes as many steps as the longest recording has. Before each of
+    /// them `go_on` is asked.
     ///
     /// # Errors
-    /// There is not one recording for each environment, something else came of the same actions, or those of
+    /// There is not one recording for each environment, something else came of the same actions, `go_on` said no, or those of
     /// [`BatchEnv::reset`] and the steps.
     pub fn rebuild(
         &mut self,
         recordings: Vec<Recording>,
         out: &mut StepBatch,
+        mut go_on: impl FnMut() -> bool,
     ) -> Result<Vec<GameSoFar>, EnvError> {
         let spec = *self.spec();
         if recordings.len() != spec.n_envs {
@@ -188,6 +190,9 @@ impl RecordedBatch {
             }
             if t == longest {
                 break;
+            }
+            if !go_on() {
+                return Err(EnvError::Stopped);
             }
             for ((action, recording), &start) in actions.iter_mut().zip(&recordings).zip(&starts) {
                 *action = t.checked_sub(start).map_or(0, |t| recording.actions[t]);

@@ -32,7 +32,7 @@ pub(crate) use checks::memory_bytes;
 pub(crate) use device::{DeviceChoice, DeviceName};
 pub(crate) use machine::Machine;
 pub(crate) use resolve::{Asked, ConfigFile, resolve};
-pub(crate) use resume::resume;
+pub(crate) use resume::{Changes, resume};
 
 /// A resolved plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -139,7 +139,18 @@ pub(crate) enum FolderRequest {
     Open {
         /// The run folder.
         dir: PathBuf,
+        /// If no checkpoint finds its replay memory.
+        lost: LostMemory,
     },
+}
+
+/// What is done when no checkpoint finds its replay memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LostMemory {
+    /// The run does not go on.
+    Refused,
+    /// The newest checkpoint goes on with an empty one.
+    Forgotten,
 }
 
 /// Who steps the environments.

@@ -132,19 +132,35 @@ pub(crate) fn best_path(dir: &Path) -> PathBuf {
 /// # Errors
 /// When there is none; each one that is there is named with its fault.
 pub(crate) fn load_newest<M: DeserializeOwned>(dir: &Path) -> Result<Loaded<M>, LoadError> {
+    load_newest_with(dir, |_| Ok(())).map(|(loaded, ())| loaded)
+}
+
+/// Loads the newest valid checkpoint of `dir` for which `find` finds what belongs to it.
+///
+/// # Errors
+/// As [`load_newest`].
+pub(crate) fn load_newest_with<M: DeserializeOwned, T>(
+    dir: &Path,
+    mut find: impl FnMut(&Checkpoint<M>) -> Result<T, Rejection>,
+) -> Result<(Loaded<M>, T), LoadError> {
     let paths = newest_first(dir).map_err(|source| LoadError::List {
         dir: dir.to_owned(),
         source,
     })?;
     let mut rejected = Vec::new();
     for path in paths {
-        match Checkpoint::load(&path) {
-            Ok(checkpoint) => {
-                return Ok(Loaded {
+        let loaded = Checkpoint::load(&path).and_then(|checkpoint| {
+            let found = find(&checkpoint)?;
+            Ok((checkpoint, found))
+        });
+        match loaded {
+            Ok((checkpoint, found)) => {
+                let loaded = Loaded {
                     path,
                     checkpoint,
                     rejected,
-                });
+                };
+                return Ok((loaded, found));
             }
             Err(reason) => rejected.push(Rejected { path, reason }),
         }

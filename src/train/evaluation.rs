@@ -9,8 +9,11 @@
 //!
 //! They stand at the step whose parameters played, and every game in `evaluations.csv`. Every environment plays one game, so that short games do not count more
 //! than long ones. DQN acts with `dqn.eval_epsilon`, A2C draws from its policy. What is played depends on (seed, step) alone,
-//! and the training on none of it. If an evaluation takes longer than the interval, the next one is left out.
+//! and the training on none of it. If an evaluation takes longer than the interval, the next ones wait for their turn; none is
+//! left out, for that would depend on the clock. When [`MOST_WAITING`] wait, so does the training: evaluations that are slower than
+//! it all the time would pile up otherwise, each with a copy of the weights.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,14 +33,17 @@ use super::training::Training;
 use crate::plan::{Plan, Threading};
 use crate::run::episode_stats::GameResult;
 
+/// Evaluations that wait for their turn at most.
+const MOST_WAITING: usize = 2;
+
 /// Plays games beside the training.
 pub(crate) struct Evaluator<'scope> {
     station: Station<'scope, Order, Option<Evaluation>>,
     interval_steps: u64,
     /// Step of the next evaluation.
     next: u64,
-    /// Who plays now.
-    player: Option<Rc<Player>>,
+    /// Who plays now, and who waits for their turn.
+    players: VecDeque<Rc<Player>>,
     cancelled: Cancelled,
 }
 
@@ -117,58 +123,72 @@ impl<'scope> Evaluator<'scope> {
                 0 => u64::MAX,
                 interval => (step / interval + 1) * interval,
             },
-            player: None,
+            players: VecDeque::new(),
             cancelled,
         })
     }
 
-    /// Begins an evaluation if one is due, and hands out what an earlier one came to.
+    /// Lines up an evaluation if one is due.
+    ///
+    /// # Errors
+    /// If a copy of the agent cannot be made.
+    pub(crate) fn line_up_if_due(&mut self, training: &dyn Training) -> Result<()> {
+        let step = training.step();
+        if step < self.next {
+            return Ok(());
+        }
+        self.next = (step / self.interval_steps + 1) * self.interval_steps;
+        let weights = training.weights();
+        let weights = weights.iter().map(|(name, now)| (name.clone(), now.copy()));
+        let weights = weights.collect();
+        self.line_up(Rc::new(Player { step, weights }), training)
+    }
+
+    /// Lines up `player`, of an agent like that of `training`; it plays at once if nobody else does.
+    ///
+    /// # Errors
+    /// If its weights are not those of such an agent.
+    pub(crate) fn line_up(&mut self, player: Rc<Player>, training: &dyn Training) -> Result<()> {
+        if self.players.is_empty() {
+            self.order(&player, training)?;
+        }
+        self.players.push_back(player);
+        Ok(())
+    }
+
+    /// Hands out what an evaluation came to, if it is over, and lets the next one begin.
     ///
     /// # Errors
     /// If the games could not be played.
     pub(crate) fn look_in(&mut self, training: &dyn Training) -> Result<Option<Evaluation>> {
-        let done = self.look_at_games()?;
-        let step = training.step();
-        if step >= self.next {
-            self.next = (step / self.interval_steps + 1) * self.interval_steps;
-            if self.player.is_none() {
-                let weights = training.weights();
-                let weights = weights.iter().map(|(name, now)| (name.clone(), now.copy()));
-                let weights = weights.collect();
-                self.begin(Rc::new(Player { step, weights }), training)?;
-            }
+        if self.players.is_empty() {
+            return Ok(None);
         }
-        Ok(done)
+        let Some(outcome) = self.station.try_result() else {
+            return Ok(None);
+        };
+        let evaluation = outcome?;
+        self.players.pop_front();
+        if let Some(next) = self.players.front().map(Rc::clone) {
+            self.order(&next, training)?;
+        }
+        Ok(evaluation)
     }
 
-    /// Hands out what an evaluation came to, if it is over.
-    ///
-    /// # Errors
-    /// If the games could not be played.
-    pub(crate) fn look_at_games(&mut self) -> Result<Option<Evaluation>> {
-        if self.player.is_some()
-            && let Some(outcome) = self.station.try_result()
-        {
-            self.player = None;
-            return outcome;
-        }
-        Ok(None)
-    }
-
-    /// Lets `player` play, of an agent like that of `training`. Nobody else may be playing.
-    ///
-    /// # Errors
-    /// If its weights are not those of such an agent.
-    pub(crate) fn begin(&mut self, player: Rc<Player>, training: &dyn Training) -> Result<()> {
+    fn order(&mut self, player: &Player, training: &dyn Training) -> Result<()> {
         let (step, behaviour) = (player.step, training.evaluated(&player.weights)?);
         self.station.order(Order { step, behaviour });
-        self.player = Some(player);
         Ok(())
     }
 
-    /// Who plays now.
-    pub(crate) fn player(&self) -> Option<&Rc<Player>> {
-        self.player.as_ref()
+    /// Who plays now, and who waits for their turn.
+    pub(crate) fn players(&self) -> &VecDeque<Rc<Player>> {
+        &self.players
+    }
+
+    /// Whether so many wait that the training should, too.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.players.len() > 1 + MOST_WAITING
     }
 }
 

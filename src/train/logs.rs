@@ -31,15 +31,15 @@ impl Logs {
         }
     }
 
-    /// Those of a run that goes on from `step`: what they say of later steps is cut off, and of evaluations what `player`
-    /// plays anew.
+    /// Those of a run that goes on from `step`: what they say of later steps is cut off, and of evaluations what `player` and
+    /// those after it play anew.
     ///
     /// # Errors
     /// If it cannot be cut off.
     pub(super) fn resume(folder: &RunFolder, step: u64, player: Option<&Player>) -> Result<Self> {
         let last_evaluation = player.map_or(step, |player| player.step.saturating_sub(1));
         Ok(Self {
-            scalars: Scalars::resume(folder.path(), step)
+            scalars: Scalars::resume(folder.path(), step, Some(("eval/", last_evaluation)))
                 .context("cutting the TensorBoard events back to the checkpoint")?,
             episodes: Table::resume(folder.episodes_csv(), step)?,
             evaluations: Table::resume(folder.evaluations_csv(), last_evaluation)?,

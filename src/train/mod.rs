@@ -15,13 +15,16 @@
 //! | [`logs`] | tables and scalars that grow while a run goes on |
 //! | [`metrics`] | the scalars in TensorBoard |
 //! | [`entry`] | how a run is entered: a new folder, or one to go on in |
+//! | [`best`] | whether the best checkpoint is that of the run as it stands |
 //! | [`session`] | a run with its folder: logs, checkpoints, stop |
 //! | [`restore`] | what a resumed run goes on from |
+//! | [`retracing`] | brings its environments back to where they were |
 //! | [`resumption`] | what a checkpoint holds of it beside the agent |
 //! | [`summary`] | what a run came to |
 
 mod a2c;
 pub(crate) mod actors;
+mod best;
 mod collect;
 mod dqn;
 mod entry;
@@ -34,6 +37,7 @@ mod metrics;
 mod probes;
 mod restore;
 mod resumption;
+pub(crate) mod retracing;
 mod session;
 pub(crate) mod setup;
 pub(crate) mod station;

@@ -6,8 +6,8 @@
 //! | `resumption/resets` i64 \[B, 4\] | of each environment: earlier resets, seed of the last one, steps since, digest of what came of them |
 //! | `resumption/actions` u8 \[all steps\] | the actions of these steps, one environment after the other |
 //! | `resumption/means` f64 \[n, 2\] | sum and number behind each mean |
-//! | `resumption/player_step` i64 \[1\] | step of the agent that was playing in an evaluation, if one was |
-//! | `resumption/player/...` | its parameters |
+//! | `resumption/player_step` i64 \[p\] | steps of the agents that were playing in an evaluation, or waited for their turn |
+//! | `resumption/player/...`, `resumption/player2/...` | their parameters |
 
 use anyhow::{Context, Result, ensure};
 use rlrun_envs::Recording;
@@ -21,7 +21,14 @@ const RESETS: &str = "resumption/resets";
 const ACTIONS: &str = "resumption/actions";
 const MEANS: &str = "resumption/means";
 const PLAYER_STEP: &str = "resumption/player_step";
-const PLAYER: &str = "resumption/player/";
+
+/// How the names of the parameters of player `number` begin, counted from 1.
+fn prefix_of_player(number: usize) -> String {
+    match number {
+        1 => "resumption/player/".to_owned(),
+        _ => format!("resumption/player{number}/"),
+    }
+}
 
 /// What is read out of a checkpoint.
 #[derive(Debug, Default, PartialEq)]
@@ -32,8 +39,8 @@ pub(super) struct Resumption {
     pub(super) means: Vec<[f64; 2]>,
 }
 
-/// The tensors that are saved of `state` and of an evaluation that goes on.
-pub(super) fn tensors(state: &TrainingState, player: Option<&Player>) -> Vec<(String, Tensor)> {
+/// The tensors that are saved of `state` and of the evaluations that are not over.
+pub(super) fn tensors(state: &TrainingState, players: &[&Player]) -> Vec<(String, Tensor)> {
     let recordings = &state.recordings;
     let resets: Vec<i64> = recordings
         .iter()
@@ -62,13 +69,16 @@ pub(super) fn tensors(state: &TrainingState, player: Option<&Player>) -> Vec<(St
         (ACTIONS.to_owned(), Tensor::from_slice(&actions)),
         (MEANS.to_owned(), means),
     ];
-    if let Some(Player { step, weights }) = player {
-        let step = Tensor::from_slice(&[step.cast_signed()]);
-        tensors.push((PLAYER_STEP.to_owned(), step));
-        let weights = weights.iter();
+    let mut steps = Vec::new();
+    for (number, Player { step, weights }) in (1..).zip(players.iter().copied()) {
+        steps.push(step.cast_signed());
+        let (prefix, weights) = (prefix_of_player(number), weights.iter());
         tensors.extend(
-            weights.map(|(name, weight)| (format!("{PLAYER}{name}"), weight.shallow_clone())),
+            weights.map(|(name, weight)| (format!("{prefix}{name}"), weight.shallow_clone())),
         );
+    }
+    if !steps.is_empty() {
+        tensors.push((PLAYER_STEP.to_owned(), Tensor::from_slice(&steps)));
     }
     tensors
 }
@@ -78,19 +88,11 @@ impl Resumption {
     ///
     /// # Errors
     /// They are not there, or do not belong together.
-    pub(super) fn take(tensors: &mut Vec<(String, Tensor)>) -> Result<(Self, Option<Player>)> {
+    pub(super) fn take(tensors: &mut Vec<(String, Tensor)>) -> Result<(Self, Vec<Player>)> {
         let mut own: Vec<_> = tensors
             .extract_if(.., |(name, _)| name.starts_with(PREFIX))
             .collect();
-        let weights: Vec<_> = own
-            .extract_if(.., |(name, _)| name.starts_with(PLAYER))
-            .map(|(name, weight)| (name[PLAYER.len()..].to_owned(), weight))
-            .collect();
-        let player_step = own.iter().find(|(name, _)| name == PLAYER_STEP);
-        let player = player_step.map(|(_, step)| Player {
-            step: step.int64_value(&[0]).cast_unsigned(),
-            weights,
-        });
+        let players = take_players(&mut own)?;
         let named = |name: &str| {
             let mut named = own.iter().filter(|(other, _)| other == name);
             let (_, tensor) = named.next().with_context(|| {
@@ -115,8 +117,24 @@ impl Resumption {
         }
         ensure!(rest.is_empty(), "more actions than steps");
         let means = means.as_chunks::<2>().0.to_vec();
-        Ok((Self { recordings, means }, player))
+        Ok((Self { recordings, means }, players))
     }
+}
+
+/// Takes those who were playing out of what is saved.
+fn take_players(own: &mut Vec<(String, Tensor)>) -> Result<Vec<Player>> {
+    let steps = own.iter().find(|(name, _)| name == PLAYER_STEP);
+    let steps = steps.map_or(Ok(Vec::new()), |(_, steps)| Vec::<i64>::try_from(steps))?;
+    let player = |(number, step): (usize, i64)| {
+        let prefix = prefix_of_player(number);
+        let weights = own.extract_if(.., |(name, _)| name.starts_with(&prefix));
+        let weights = weights.map(|(name, weight)| (name[prefix.len()..].to_owned(), weight));
+        Player {
+            step: step.cast_unsigned(),
+            weights: weights.collect(),
+        }
+    };
+    Ok((1..).zip(steps).map(player).collect())
 }
 
 #[cfg(test)]
@@ -133,6 +151,7 @@ mod tests {
         TrainingState {
             tensors: vec![("agent".to_owned(), Tensor::from_slice(&[1.0_f32]))],
             replay: None,
+            learns_from: None,
             recordings: vec![recording(3), recording(0), recording(200)],
             means: vec![[0.1, 3.0], [f64::MIN_POSITIVE, 0.0]],
         }
@@ -141,13 +160,16 @@ mod tests {
     #[test]
     fn what_was_saved_comes_back_and_the_agents_tensors_stay() {
         let mut state = state();
-        let player = Player {
-            step: 12,
-            weights: vec![("w".to_owned(), Tensor::from_slice(&[2.0_f32]))],
+        let player = |step, weight: f32| Player {
+            step,
+            weights: vec![("w".to_owned(), Tensor::from_slice(&[weight]))],
         };
-        state.tensors.extend(tensors(&state, Some(&player)));
-        let (taken, taken_player) = Resumption::take(&mut state.tensors).unwrap();
-        assert_eq!(taken_player, Some(player));
+        let players = vec![player(12, 2.0), player(24, 3.0)];
+        state
+            .tensors
+            .extend(tensors(&state, &players.iter().collect::<Vec<_>>()));
+        let (taken, taken_players) = Resumption::take(&mut state.tensors).unwrap();
+        assert_eq!(taken_players, players);
         let expected = Resumption {
             recordings: state.recordings,
             means: state.means,
@@ -161,7 +183,7 @@ mod tests {
         type Change = fn(&mut TrainingState);
         let refuse = |change: Change| {
             let mut state = state();
-            state.tensors = tensors(&state, None);
+            state.tensors = tensors(&state, &[]);
             change(&mut state);
             Resumption::take(&mut state.tensors)
                 .unwrap_err()

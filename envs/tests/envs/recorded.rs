@@ -1,7 +1,7 @@
 //! Environments that are brought back to where they were.
 
 use rlrun_envs::{
-    BatchEnv as _, EnvConfig, ProtocolName, RecordedBatch, StepBatch, env_seed, make,
+    BatchEnv as _, EnvConfig, EnvError, ProtocolName, RecordedBatch, StepBatch, env_seed, make,
 };
 
 use crate::scripted_player::{action, row};
@@ -44,7 +44,9 @@ fn check_rebuilds(config: &EnvConfig, n_steps: u64) {
 
     let (mut twin, mut twin_batch) = begin(&config);
     play(&mut twin, &mut twin_batch, 0..7);
-    let games = twin.rebuild(recordings.clone(), &mut twin_batch).unwrap();
+    let games = twin
+        .rebuild(recordings.clone(), &mut twin_batch, || true)
+        .unwrap();
     assert_eq!(twin.recordings().snapshot(), recordings);
     assert_eq!(
         (&twin_batch.obs, &twin_batch.lives),
@@ -67,12 +69,19 @@ fn check_rebuilds(config: &EnvConfig, n_steps: u64) {
 
     let mut forged = recordings.clone();
     forged[1].digest ^= 1;
-    let error = twin.rebuild(forged, &mut twin_batch).unwrap_err();
+    let error = twin.rebuild(forged, &mut twin_batch, || true).unwrap_err();
     assert!(
         error.to_string().starts_with("environment 1 does not"),
         "{error}"
     );
-    let error = twin.rebuild(recordings[1..].to_vec(), &mut twin_batch);
+    let mut left = 5;
+    let go_on = || {
+        left -= 1;
+        left > 0
+    };
+    let stopped = twin.rebuild(recordings.clone(), &mut twin_batch, go_on);
+    assert!(matches!(stopped, Err(EnvError::Stopped)));
+    let error = twin.rebuild(recordings[1..].to_vec(), &mut twin_batch, || true);
     assert_eq!(
         error.unwrap_err().to_string(),
         "recordings: expected 3 elements, got 2"
@@ -101,7 +110,8 @@ fn what_was_marked_is_there_whatever_came_after() {
         assert_ne!(recordings.snapshot(), there);
         assert_eq!(recordings.marked(), there);
         let (mut twin, mut twin_batch) = begin(&config);
-        twin.rebuild(there.clone(), &mut twin_batch).unwrap();
+        twin.rebuild(there.clone(), &mut twin_batch, || true)
+            .unwrap();
         assert_eq!(twin.recordings().marked(), there);
     }
 }

@@ -126,3 +126,24 @@ pub(crate) enum ReplayFileError {
         slots: Range<usize>,
     },
 }
+
+impl ReplayFileError {
+    /// Whether what a checkpoint vouches for is gone, and not only out of reach.
+    pub(crate) fn is_loss(&self) -> bool {
+        matches!(
+            self,
+            Self::Damaged { .. }
+                | Self::DamagedHeader { .. }
+                | Self::Foreign { .. }
+                | Self::Length { .. }
+        ) || self.io_kind() == Some(io::ErrorKind::NotFound)
+    }
+
+    /// What the system answered, if it refused.
+    pub(crate) fn io_kind(&self) -> Option<io::ErrorKind> {
+        match self {
+            Self::Io { source, .. } => Some(source.kind()),
+            _ => None,
+        }
+    }
+}

@@ -111,6 +111,7 @@ impl Training for Learner<'_> {
         Ok(TrainingState {
             tensors: self.agent.state(),
             replay: None,
+            learns_from: None,
             recordings: self.past.marked(),
             means: self.means.sums(),
         })

@@ -52,7 +52,7 @@ fn with_learner<T>(
     drive: impl FnOnce(&mut Learner<'_>, &EnvSpec) -> Result<T>,
 ) -> Result<T> {
     let homes = Homes::new(plan, threading);
-    let (worlds, agent) = worlds_and(plan, &start.recordings, homes, |task| {
+    let (worlds, agent) = worlds_and(plan, &start.retracing, homes, |task| {
         let device = plan.learner.device.into();
         let mut agent = A2c::new(config.clone(), &plan.torso, task, device, plan.seed)?;
         if let Some(saved) = &start.tensors {
