@@ -18,6 +18,7 @@ use crate::run::checkpoint::{Checkpoint, Rejection};
 use crate::run::checkpoint_meta::{CheckpointMeta, Identity, expect_identity};
 use crate::run::checkpoint_store::{LoadError, Loaded, load_newest, load_newest_with};
 use crate::run::folder::RunFolder;
+use crate::run::replay_file::ReplayFileError;
 use crate::run::screen::{Screen, Verbosity};
 use crate::run::stop::StopFlag;
 
@@ -98,11 +99,17 @@ type Found = (Loaded<CheckpointMeta>, Option<Opened>);
 fn newest(folder: &RunFolder, plan: &Plan, lost: LostMemory, screen: &Screen) -> Result<Found> {
     let checkpoints = folder.checkpoints();
     let filing = filing(plan)?;
+    let mut is_lost = false;
     let find = |checkpoint: &Checkpoint<CheckpointMeta>| {
         let (Some(filing), Some(voucher)) = (&filing, &checkpoint.meta.replay) else {
             return Ok(None);
         };
-        let opened = filing.open(folder.path(), voucher);
+        let opened = match checkpoint.step {
+            // An empty memory is never damaged.
+            0 if is_lost => Err(ReplayFileError::Beginning),
+            _ => filing.open(folder.path(), voucher),
+        };
+        is_lost |= opened.is_err();
         opened.map(Some).map_err(Rejection::Replay)
     };
     let refused = |error: &dyn Display| RequestError::new(error.to_string());

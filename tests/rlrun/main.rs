@@ -5,6 +5,7 @@ mod classic;
 mod cli;
 mod dqn;
 mod exact;
+mod faults;
 mod program;
 mod resume;
 mod toy;

@@ -63,7 +63,8 @@ pub(crate) fn step_of(checkpoint: &Path) -> u64 {
         .expect("a number of steps")
 }
 
-fn signal(child: &Child, name: &str) {
+/// Sends a signal, by its name with a dash.
+pub(crate) fn signal(child: &Child, name: &str) {
     let status = Command::new("kill")
         .args([name, &child.id().to_string()])
         .status();
@@ -246,10 +247,9 @@ fn the_best_checkpoint_is_made_good_after_a_kill_before_it_was_saved() {
     assert!(best.exists());
     fs::write(&best, &saved[..saved.len() / 2]).expect("it is writable");
     assert_eq!(resumed("10k").status, Some(0));
-    assert_eq!(
-        fs::read(&best).expect("the best checkpoint").len(),
-        saved.len()
-    );
+    // With longer recordings of the environments than the first.
+    let made_good = fs::read(&best).expect("the best checkpoint");
+    assert!(made_good.len() >= saved.len());
 }
 
 #[test]

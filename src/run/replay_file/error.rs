@@ -112,6 +112,9 @@ pub(crate) enum ReplayFileError {
         /// What the memory needs.
         expected: usize,
     },
+    /// Nothing had been stored yet.
+    #[error("it is of the very beginning: to go on from it would be to begin anew")]
+    Beginning,
     /// Some byte is not as the checkpoint says.
     #[error(
         "the replay memory {path} is damaged, or was written to since the checkpoint: slots {} to {} of environment {lane}",
@@ -133,6 +136,7 @@ impl ReplayFileError {
         matches!(
             self,
             Self::Damaged { .. }
+                | Self::Beginning
                 | Self::DamagedHeader { .. }
                 | Self::Foreign { .. }
                 | Self::Length { .. }
