@@ -46,6 +46,10 @@ pub enum EnvError {
         env_idx: usize,
     },
 
+    /// Whoever asked for it no longer wants it.
+    #[error("stopped while the environments were brought back to where they were")]
+    Stopped,
+
     /// The interpreter did not start.
     #[error("Python of {} did not start ({cause}): run `scripts/bootstrap`", .venv.display())]
     PythonStart {

@@ -33,17 +33,30 @@ pub struct Stretch {
 }
 
 /// The recordings of a batch, to be read while it is in other hands.
+///
+/// They are marked where their run could go on from. A failure in the middle of a rollout leaves some environments further than
+/// others, and all of them further than the agent; what is read then is what there was at the mark.
 #[derive(Clone, Debug)]
 pub struct Recordings(Arc<Mutex<Vec<Track>>>);
 
-/// One environment's recording, and what nobody has taken of it yet.
+/// One environment's recording, where it was marked last, and what nobody has taken of it yet.
 #[derive(Debug, Default)]
 struct Track {
     now: Recording,
+    mark: Mark,
     /// Steps of `now` that were taken.
     n_taken: usize,
     /// What was not taken of the recordings before. A byte a step: it stays small even where nobody ever takes it.
     earlier: Vec<Stretch>,
+}
+
+/// Where a recording stood.
+#[derive(Debug, Default)]
+struct Mark {
+    n_actions: usize,
+    digest: u64,
+    /// The recording itself, if a reset has begun another one since.
+    replaced: Option<Recording>,
 }
 
 /// The seed of an environment's reset, from the number of resets before it and the environment's index in the batch.
@@ -73,6 +86,17 @@ impl Recordings {
         self.with(|tracks| tracks.iter().map(|track| track.now.clone()).collect())
     }
 
+    /// As they were when they were last marked. A reset of the whole batch and a rebuilding mark them too.
+    #[must_use]
+    pub fn marked(&self) -> Vec<Recording> {
+        self.with(|tracks| tracks.iter().map(Track::marked).collect())
+    }
+
+    /// Marks where they are now. To be called between two steps.
+    pub fn mark(&self) {
+        self.with(|tracks| tracks.iter_mut().for_each(Track::set_mark));
+    }
+
     /// What each environment did since this was last asked, or since its batch was reset or rebuilt: its steps in order, none
     /// twice and none left out.
     #[must_use]
@@ -87,27 +111,53 @@ impl Recordings {
 }
 
 impl Track {
-    /// A track of which everything up to now is known to whoever will ask.
+    /// A track of which everything up to now is known to whoever will ask, and that is marked here.
     fn known(now: Recording) -> Self {
-        let n_taken = now.actions.len();
-        Self {
+        let mut track = Self {
+            n_taken: now.actions.len(),
             now,
-            n_taken,
-            earlier: Vec::new(),
+            ..Self::default()
+        };
+        track.set_mark();
+        track
+    }
+
+    fn set_mark(&mut self) {
+        self.mark = Mark {
+            n_actions: self.now.actions.len(),
+            digest: self.now.digest,
+            replaced: None,
+        };
+    }
+
+    /// The recording as it was at the mark.
+    fn marked(&self) -> Recording {
+        let Mark {
+            n_actions,
+            digest,
+            replaced,
+        } = &self.mark;
+        let marked = replaced.as_ref().unwrap_or(&self.now);
+        Recording {
+            n_earlier_resets: marked.n_earlier_resets,
+            seed: marked.seed,
+            actions: marked.actions[..*n_actions].to_vec(),
+            digest: *digest,
         }
     }
 
     /// Begins anew with a seed.
     fn reseed(&mut self, seed: u32) {
         let n_earlier_resets = self.now.n_earlier_resets + 1;
-        let mut past = std::mem::take(&mut self.now);
+        let past = std::mem::take(&mut self.now);
         if self.n_taken < past.actions.len() {
             self.earlier.push(Stretch {
                 seed: (self.n_taken == 0).then_some(past.seed),
-                actions: past.actions.split_off(self.n_taken),
+                actions: past.actions[self.n_taken..].to_vec(),
             });
         }
         self.n_taken = 0;
+        self.mark.replaced.get_or_insert(past);
         self.now = Recording {
             n_earlier_resets,
             seed,
@@ -132,10 +182,9 @@ impl Track {
 impl RecordedBatch {
     /// Records `inner`, which is not reset yet. Seeds after the first come from `seed_rule`.
     pub fn new(inner: Box<dyn BatchEnv>, period_steps: usize, seed_rule: SeedRule) -> Self {
-        let tracks = Vec::new();
         Self {
             inner,
-            recordings: Recordings(Arc::new(Mutex::new(tracks))),
+            recordings: Recordings(Arc::default()),
             period_steps,
             seed_rule,
         }
@@ -147,15 +196,17 @@ impl RecordedBatch {
     }
 
     /// Brings every environment where its recording ends, and writes the observations there. Environments with shorter
-    /// recordings begin later, so that all arrive together: it takes as many steps as the longest recording has.
+    /// recordings begin later, so that all arrive together: it takes as many steps as the longest recording has. Before each of
+    /// them `go_on` is asked.
     ///
     /// # Errors
-    /// There is not one recording for each environment, something else came of the same actions, or those of
+    /// There is not one recording for each environment, something else came of the same actions, `go_on` said no, or those of
     /// [`BatchEnv::reset`] and the steps.
     pub fn rebuild(
         &mut self,
         recordings: Vec<Recording>,
         out: &mut StepBatch,
+        mut go_on: impl FnMut() -> bool,
     ) -> Result<Vec<GameSoFar>, EnvError> {
         let spec = *self.spec();
         if recordings.len() != spec.n_envs {
@@ -182,6 +233,9 @@ impl RecordedBatch {
             }
             if t == longest {
                 break;
+            }
+            if !go_on() {
+                return Err(EnvError::Stopped);
             }
             for ((action, recording), &start) in actions.iter_mut().zip(&recordings).zip(&starts) {
                 *action = t.checked_sub(start).map_or(0, |t| recording.actions[t]);

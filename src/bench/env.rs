@@ -18,6 +18,7 @@ use crate::plan::{self, Asked, Machine, Plan};
 use crate::request::RequestError;
 use crate::train::actors::Group;
 use crate::train::home::Homes;
+use crate::train::retracing::Retracing;
 use crate::train::setup::worlds_and;
 use crate::train::station::guarded;
 
@@ -154,7 +155,7 @@ impl RandomWalk {
     /// # Errors
     /// If they cannot be made or stepped.
     pub(super) fn start(plan: &Plan) -> Result<Self> {
-        let (worlds, ()) = worlds_and(plan, &[], Homes::ANYWHERE, |_| Ok(()))?;
+        let (worlds, ()) = worlds_and(plan, &Retracing::default(), Homes::ANYWHERE, |_| Ok(()))?;
         let groups = worlds.groups.into_iter();
         let groups = groups.map(|(group, standing)| (group, standing.batch));
         let mut started = Self {

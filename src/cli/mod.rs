@@ -137,4 +137,6 @@ pub(crate) fn completions(args: &CompletionsArgs) {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

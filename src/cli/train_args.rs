@@ -7,7 +7,8 @@ use toml::Value;
 
 use crate::config::parse_count;
 use crate::plan::{
-    self, Asked, ConfigFile, DeviceChoice, FolderRequest, Machine, Threading, TrainRequest,
+    self, Asked, Changes, ConfigFile, DeviceChoice, FolderRequest, LostMemory, Machine, Threading,
+    TrainRequest,
 };
 use crate::request::RequestError;
 
@@ -67,7 +68,7 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_name = "NAME", value_parser = ["float32", "bf16"], help_heading = HOW)]
     precision: Option<String>,
 
-    /// Keep dqn's replay memory in a file in DIR, mapped into memory, instead of in RAM
+    /// Keep dqn's replay memory in a file in DIR, mapped into memory, instead of in RAM; with --resume: where it is now
     #[arg(long, value_name = "DIR", help_heading = HOW)]
     replay_dir: Option<PathBuf>,
 
@@ -103,9 +104,13 @@ pub(crate) struct TrainArgs {
     /// Name of the run's own folder, in place of seedK-TIME
     #[arg(long, value_name = "NAME", help_heading = WHERE)]
     name: Option<String>,
-    /// Go on with the run in DIR; only --steps, --device, --serial and --quiet go with it
+    /// Go on with the run in DIR; only --steps, --device, --replay-dir, --forget-replay, --serial and --quiet go with it
     #[arg(long, value_name = "DIR", help_heading = WHERE)]
     resume: Option<PathBuf>,
+    /// With --resume: if dqn's replay memory is damaged or gone, go on with an empty one, which is filled as in the beginning
+    /// before the next update
+    #[arg(long, requires = "resume", help_heading = WHERE)]
+    forget_replay: bool,
     /// Print the plan as TOML and stop; nothing is written
     #[arg(long, help_heading = WHERE)]
     dry_run: bool,
@@ -197,9 +202,13 @@ impl PlanArgs {
 
 impl PlanArgs {
     /// The folder in full: a run goes on wherever it is resumed from.
-    fn replay_dir(&self) -> Option<Value> {
+    fn replay_dir_in_full(&self) -> Option<PathBuf> {
         let dir = self.replay_dir.as_ref()?;
-        let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.clone());
+        Some(std::path::absolute(dir).unwrap_or_else(|_| dir.clone()))
+    }
+
+    fn replay_dir(&self) -> Option<Value> {
+        let dir = self.replay_dir_in_full()?;
         Some(Value::String(dir.to_string_lossy().into_owned()))
     }
 }
@@ -250,12 +259,24 @@ impl TrainArgs {
         if let Some(option) = self.beside_resume() {
             return Err(RequestError::new(format!(
                 "{option} does not go with --resume: a resumed run keeps the plan in its folder; \
-                 only --steps, --device, --serial and --quiet may be given"
+                 only --steps, --device, --replay-dir, --forget-replay, --serial and --quiet may be given"
             )));
         }
-        let plan = plan::resume(dir, self.plan.steps, self.plan.device, machine)?;
-        let dir = dir.to_owned();
-        Ok((plan, FolderRequest::Open { dir }))
+        let changes = Changes {
+            total_steps: self.plan.steps,
+            device: self.plan.device,
+            replay_dir: self.plan.replay_dir_in_full(),
+        };
+        let plan = plan::resume(dir, &changes, machine)?;
+        let folder = FolderRequest::Open {
+            dir: dir.to_owned(),
+            lost: if self.forget_replay {
+                LostMemory::Forgotten
+            } else {
+                LostMemory::Refused
+            },
+        };
+        Ok((plan, folder))
     }
 
     /// The first option that a resumed run has no use for.
@@ -271,7 +292,7 @@ impl TrainArgs {
         ];
         let named = plan.flags().into_iter().map(|(flag, _, _)| flag);
         named
-            .filter(|flag| !["--steps", "--device"].contains(flag))
+            .filter(|flag| !["--steps", "--device", "--replay-dir"].contains(flag))
             .chain(
                 others
                     .into_iter()

@@ -25,6 +25,15 @@ pub(crate) fn defaults(agent: AgentKind) -> &'static str {
     }
 }
 
+/// The `run.watchdog_s` of the complete default configuration. It does not change the numbers.
+///
+/// # Panics
+/// Never: the configuration is built in, and is held to its keys by the tests.
+pub(crate) fn shipped_watchdog_s() -> u64 {
+    let shipped: Config = toml::from_str(defaults(AgentKind::A2c)).expect("it is complete");
+    shipped.run.watchdog_s
+}
+
 /// A named preset.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Preset {

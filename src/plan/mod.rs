@@ -32,7 +32,7 @@ pub(crate) use checks::memory_bytes;
 pub(crate) use device::{DeviceChoice, DeviceName};
 pub(crate) use machine::Machine;
 pub(crate) use resolve::{Asked, ConfigFile, resolve};
-pub(crate) use resume::{of_run, resume};
+pub(crate) use resume::{Changes, of_run, resume};
 
 /// A resolved plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -118,6 +118,10 @@ pub(crate) struct RunPlan {
     pub(crate) checkpoints_kept: usize,
     /// Agent steps between two rows of scalars.
     pub(crate) log_interval_steps: u64,
+    /// Seconds of running time after which an actor that does not answer ends the run; 0 for never. The plan of an earlier
+    /// version has none.
+    #[serde(default = "crate::config::shipped_watchdog_s")]
+    pub(crate) watchdog_s: u64,
 }
 
 /// A training that the command line asks for.
@@ -147,7 +151,18 @@ pub(crate) enum FolderRequest {
     Open {
         /// The run folder.
         dir: PathBuf,
+        /// If no checkpoint finds its replay memory.
+        lost: LostMemory,
     },
+}
+
+/// What is done when no checkpoint finds its replay memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LostMemory {
+    /// The run does not go on.
+    Refused,
+    /// The newest checkpoint goes on with an empty one.
+    Forgotten,
 }
 
 /// Who steps the environments.

@@ -1,6 +1,6 @@
 //! The plan of a run that goes on: the one in its folder, perhaps longer or on another device.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rlrun_agents::a2c::Schedule;
 use toml::Value;
@@ -10,25 +10,39 @@ use super::{AgentPlan, Asked, ConfigFile, DeviceChoice, DeviceName, Machine, Pla
 use crate::config::{grouped, line_of};
 use crate::request::RequestError;
 
+/// What `--resume` may change of a plan.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Changes {
+    /// `--steps`.
+    pub(crate) total_steps: Option<u64>,
+    /// `--device`.
+    pub(crate) device: Option<DeviceChoice>,
+    /// `--replay-dir`, where a mapped replay memory is now.
+    pub(crate) replay_dir: Option<PathBuf>,
+}
+
 /// Reads `plan.toml` of a run folder and lays over it what `--resume` may change.
 ///
 /// A longer training goes through the same updates as one that was planned longer from the start, so long as nothing
 /// depends on the planned end; a learning rate that falls to zero there does.
 ///
 /// # Errors
-/// No run folder, a damaged plan, fewer steps than planned, more of them with a linear schedule, or no such device.
+/// No run folder, a damaged plan, fewer steps than planned, more of them with a linear schedule, no such device, or a folder for
+/// a replay memory that is not mapped.
 pub(crate) fn resume(
     dir: &Path,
-    total_steps: Option<u64>,
-    device: Option<DeviceChoice>,
+    changes: &Changes,
     machine: &Machine,
 ) -> Result<Plan, RequestError> {
     let mut plan = read(dir, &format!("--resume {}", dir.display()))?;
     check(dir, machine)?;
-    if let Some(asked) = total_steps {
+    if let Some(asked) = changes.total_steps {
         extend(&mut plan, asked)?;
     }
-    plan.learner.device = find_device(&plan, device, machine)?;
+    if let Some(dir) = &changes.replay_dir {
+        move_memory(&mut plan, dir)?;
+    }
+    plan.learner.device = find_device(&plan, changes.device, machine)?;
     Ok(plan)
 }
 
@@ -99,6 +113,21 @@ fn check(dir: &Path, machine: &Machine) -> Result<(), RequestError> {
     resolve(&asked, machine).map(drop)
 }
 
+/// The memory's file is in another folder now.
+fn move_memory(plan: &mut Plan, dir: &Path) -> Result<(), RequestError> {
+    match &mut plan.agent {
+        AgentPlan::Dqn(_, replay) if replay.is_mapped() => {
+            dir.clone_into(&mut replay.dir);
+            Ok(())
+        }
+        _ => Err(RequestError::new(format!(
+            "--replay-dir {}: with --resume it says where the replay memory of a run was moved that began with --replay-dir; \
+             this one has none outside its folder",
+            dir.display()
+        ))),
+    }
+}
+
 fn extend(plan: &mut Plan, asked: u64) -> Result<(), RequestError> {
     let planned = plan.total_steps;
     let refuse = |reason: &str| {
@@ -157,10 +186,13 @@ mod tests {
         dir
     }
 
-    fn refusal(dir: &Path, steps: Option<u64>, device: Option<DeviceChoice>) -> String {
-        resume(dir, steps, device, &machine())
-            .unwrap_err()
-            .to_string()
+    fn refusal(dir: &Path, total_steps: Option<u64>, device: Option<DeviceChoice>) -> String {
+        let changes = Changes {
+            total_steps,
+            device,
+            ..Changes::default()
+        };
+        resume(dir, &changes, &machine()).unwrap_err().to_string()
     }
 
     #[test]
@@ -183,14 +215,30 @@ mod tests {
     }
 
     #[test]
+    fn the_plan_of_an_earlier_version_has_the_watchdog_that_is_shipped() {
+        let dir = folder(&["game=Pong"]);
+        let path = dir.path().join("plan.toml");
+        let plan = fs::read_to_string(&path).unwrap();
+        let earlier = plan.replace("watchdog_s = 120\n", "");
+        assert_ne!(plan, earlier);
+        fs::write(&path, earlier).unwrap();
+        let resumed = resume(dir.path(), &Changes::default(), &machine()).unwrap();
+        assert_eq!(resumed.to_toml(), plan);
+    }
+
+    #[test]
     fn a_constant_schedule_may_be_trained_longer() {
         let dir = folder(&["game=Pong", "total_steps=1M"]);
-        let plan = |steps| resume(dir.path(), steps, None, &machine()).unwrap();
+        let changes = |total_steps| Changes {
+            total_steps,
+            ..Changes::default()
+        };
+        let plan = |steps| resume(dir.path(), &changes(steps), &machine()).unwrap();
         assert_eq!(plan(None).total_steps, 1_000_000);
         assert_eq!(plan(Some(1_000_000)).total_steps, 1_000_000);
         assert_eq!(plan(Some(2_000_000)).total_steps, 2_000_000);
         let linear = folder(&["game=Pong", "a2c.learning_rate_schedule=linear"]);
-        let same = resume(linear.path(), Some(10_000_000), None, &machine()).unwrap();
+        let same = resume(linear.path(), &changes(Some(10_000_000)), &machine()).unwrap();
         assert_eq!(same.total_steps, 10_000_000);
     }
 }

@@ -25,6 +25,8 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use tch::{Device, Kind, TchError, Tensor};
 
+use super::replay_file::ReplayFileError;
+
 const FORMAT: &str = "rlrun-checkpoint-1";
 
 /// The state of a run: tensors by name, and everything else as `M`.
@@ -67,6 +69,9 @@ pub(crate) enum Rejection {
     /// Whole, but of another kind of agent or another version of rlrun.
     #[error("its meta data are of another kind of run or version: {0}")]
     Meta(serde_json::Error),
+    /// It is sound, and the replay memory that it vouches for is not.
+    #[error("{0}")]
+    Replay(ReplayFileError),
     /// libtorch could not hold the tensors.
     #[error("libtorch refuses a tensor: {0}")]
     Torch(TchError),

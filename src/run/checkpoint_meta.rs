@@ -30,6 +30,9 @@ pub(crate) struct CheckpointMeta {
     /// What vouches for the replay memory, of an agent that has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) replay: Option<Voucher>,
+    /// Step of the next update, of an agent that has lost its replay memory once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) learns_from: Option<u64>,
 }
 
 /// The evaluation with the best mean; of equal ones, the first.

@@ -149,27 +149,44 @@ pub(crate) fn best_path(dir: &Path) -> PathBuf {
 /// # Errors
 /// When there is none; each one that is there is named with its fault.
 pub(crate) fn load_newest<M: DeserializeOwned>(dir: &Path) -> Result<Loaded<M>, LoadError> {
+    load_newest_with(dir, |_| Ok(())).map(|(loaded, ())| loaded)
+}
+
+/// Loads the newest valid checkpoint of `dir` for which `find` finds what belongs to it.
+///
+/// # Errors
+/// As [`load_newest`].
+pub(crate) fn load_newest_with<M: DeserializeOwned, T>(
+    dir: &Path,
+    find: impl FnMut(&Checkpoint<M>) -> Result<T, Rejection>,
+) -> Result<(Loaded<M>, T), LoadError> {
     let paths = newest_first(dir).map_err(|source| LoadError::List {
         dir: dir.to_owned(),
         source,
     })?;
-    load_first(dir, paths)
+    load_first(dir, paths, find)
 }
 
-/// Loads the first valid one of `paths`, which are those of `dir`.
-fn load_first<M: DeserializeOwned>(
+/// Loads the first valid one of `paths`, which are those of `dir`, for which `find` finds what belongs to it.
+fn load_first<M: DeserializeOwned, T>(
     dir: &Path,
     paths: Vec<PathBuf>,
-) -> Result<Loaded<M>, LoadError> {
+    mut find: impl FnMut(&Checkpoint<M>) -> Result<T, Rejection>,
+) -> Result<(Loaded<M>, T), LoadError> {
     let mut rejected = Vec::new();
     for path in paths {
-        match Checkpoint::load(&path) {
-            Ok(checkpoint) => {
-                return Ok(Loaded {
+        let loaded = Checkpoint::load(&path).and_then(|checkpoint| {
+            let found = find(&checkpoint)?;
+            Ok((checkpoint, found))
+        });
+        match loaded {
+            Ok((checkpoint, found)) => {
+                let loaded = Loaded {
                     path,
                     checkpoint,
                     rejected,
-                });
+                };
+                return Ok((loaded, found));
             }
             Err(reason) => rejected.push(Rejected { path, reason }),
         }
@@ -196,7 +213,7 @@ pub(crate) fn load_nearest<M: DeserializeOwned>(
     })?;
     let step_in_name = |path: &PathBuf| path.file_name()?.to_str().and_then(step_of);
     paths.sort_by_key(|path| step_in_name(path).map(|step| distance(step, steps)));
-    let nearest = load_first(dir, paths);
+    let nearest = load_first(dir, paths, |_| Ok(())).map(|(loaded, ())| loaded);
     let path = best_path(dir);
     // Its step does not stand in its name.
     let Ok(best) = Checkpoint::load(&path) else {

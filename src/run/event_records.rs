@@ -81,17 +81,22 @@ fn crc_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(crc.try_into().ok()?))
 }
 
-/// Cuts all event files of `dir` back to `step`: later events go, and so does a record that a kill cut off.
+/// Cuts all event files of `dir` back to `step`: later events go, and so does a record that a kill cut off. `sooner` is the
+/// beginning of tags that are cut back further, with their own step: what they tell of is played anew.
 ///
 /// What stays keeps its bytes and its order, so that a TensorBoard that has the file open is not confused.
 ///
 /// # Errors
 /// When a file cannot be read or written; each file is the old or the new one then.
-pub(crate) fn cut_after(dir: &Path, step: u64) -> io::Result<()> {
+pub(crate) fn cut_after(dir: &Path, step: u64, sooner: Option<(&str, u64)>) -> io::Result<()> {
+    let last_step = |event: &Event| match sooner {
+        Some((prefix, sooner)) if is_tagged(event, prefix) => sooner.min(step),
+        _ => step,
+    };
     for path in event_files(dir)? {
         let contents = fs::read(&path)?;
         let kept: Vec<u8> = Records::new(&contents)
-            .filter(|(_, event)| u64::try_from(event.step).is_ok_and(|at| at <= step))
+            .filter(|(_, event)| u64::try_from(event.step).is_ok_and(|at| at <= last_step(event)))
             .flat_map(|(record, _)| record)
             .copied()
             .collect();
@@ -100,6 +105,12 @@ pub(crate) fn cut_after(dir: &Path, step: u64) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether an event is of tags that begin so.
+fn is_tagged(event: &Event, prefix: &str) -> bool {
+    let mut values = event.get_summary().get_value().iter();
+    values.any(|value| value.get_tag().starts_with(prefix))
 }
 
 /// The path of a new event file in `dir`, sorted behind those that are there.
@@ -206,7 +217,7 @@ mod tests {
         )
         .unwrap();
         fs::write(dir.path().join("plan.toml"), "untouched").unwrap();
-        cut_after(dir.path(), 25).unwrap();
+        cut_after(dir.path(), 25, None).unwrap();
         assert_eq!(fs::read(&first).unwrap(), contents(&[0, 10, 20]));
         assert_eq!(fs::read(&second).unwrap(), contents(&[25]));
         assert_eq!(

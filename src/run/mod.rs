@@ -40,3 +40,5 @@ pub(crate) mod scalars;
 pub(crate) mod screen;
 pub(crate) mod stop;
 pub(crate) mod table;
+#[cfg(test)]
+pub(crate) mod trials;

@@ -36,7 +36,8 @@ pub(crate) struct Progress {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Words {
     counted: &'static str,
-    score: &'static str,
+    /// What it is, if there is any.
+    score: Option<&'static str>,
     /// Decimals of the score.
     decimals: usize,
 }
@@ -44,14 +45,20 @@ struct Words {
 /// Agent steps, and the mean raw score of the last 100 games.
 const STEPS: Words = Words {
     counted: "steps",
-    score: "last 100 games",
+    score: Some("last 100 games"),
     decimals: 1,
 };
 /// Updates of a toy task, and its metric on the test part.
 const UPDATES: Words = Words {
     counted: "updates",
-    score: "test",
+    score: Some("test"),
     decimals: 3,
+};
+/// Steps that are played again after a kill.
+const STEPS_AGAIN: Words = Words {
+    counted: "steps again",
+    score: None,
+    decimals: 0,
 };
 
 #[derive(Debug)]
@@ -70,6 +77,11 @@ impl Progress {
     /// The progress of a training that counts its updates, with the metric of the test part as its score.
     pub(crate) fn of_updates(total_updates: u64, updates: u64, verbosity: Verbosity) -> Self {
         Self::with_words(total_updates, updates, verbosity, UPDATES)
+    }
+
+    /// The progress of bringing environments back to where they were, in steps of their groups.
+    pub(crate) fn of_retracing(total_steps: u64, verbosity: Verbosity) -> Self {
+        Self::with_words(total_steps, 0, verbosity, STEPS_AGAIN)
     }
 
     fn with_words(total_steps: u64, steps: u64, verbosity: Verbosity, words: Words) -> Self {
@@ -180,9 +192,12 @@ fn status(
 ) -> String {
     let speed = per_second.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.0}"));
     let left = time_left(steps, total_steps, per_second).map_or_else(|| "-".to_owned(), human_time);
-    let mean = mean_score.map_or_else(|| "-".to_owned(), |mean| format!("{mean:.decimals$}"));
+    let score = score.map_or_else(String::new, |score| {
+        let mean = mean_score.map_or_else(|| "-".to_owned(), |mean| format!("{mean:.decimals$}"));
+        format!(" | {score} {mean}")
+    });
     format!(
-        "{}/{} | {speed} {counted}/s | {left} left | {score} {mean}",
+        "{}/{} | {speed} {counted}/s | {left} left{score}",
         human_count(steps),
         human_count(total_steps)
     )

@@ -42,12 +42,13 @@ impl Scalars {
         Self::begin(dir, &[version_event()])
     }
 
-    /// The scalars of a run that goes on from `step`. Events of later steps are removed from the earlier files.
+    /// The scalars of a run that goes on from `step`. Events of later steps are removed from the earlier files, and those with
+    /// tags that begin as `sooner` says, of steps after the one that stands with it.
     ///
     /// # Errors
     /// When an earlier file cannot be read or rewritten.
-    pub(crate) fn resume(dir: &Path, step: u64) -> io::Result<Self> {
-        cut_after(dir, step)?;
+    pub(crate) fn resume(dir: &Path, step: u64, sooner: Option<(&str, u64)>) -> io::Result<Self> {
+        cut_after(dir, step, sooner)?;
         Ok(Self::begin(
             dir,
             &[version_event(), restart_event(step + 1)],

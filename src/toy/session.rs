@@ -174,7 +174,7 @@ impl<'a> Session<'a> {
         };
         let (history, seconds) = restore(&mut training, saved, &folder)?;
         let updates = training.progress().updates;
-        let scalars = Scalars::resume(folder.path(), updates)
+        let scalars = Scalars::resume(folder.path(), updates, None)
             .context("cutting the TensorBoard events back to the checkpoint")?;
         let mut session = Self::new(training, folder, conduct, scalars);
         session.history = history;

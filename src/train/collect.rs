@@ -78,6 +78,7 @@ impl Collector {
             let actions = vec![0; spec.n_envs];
             let exchange = Exchange {
                 seat,
+                reset: None,
                 actions,
                 batch,
             };

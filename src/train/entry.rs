@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use rlrun_envs::EnvError;
 
 use super::restore::Restored;
 use super::session::Session;
@@ -30,33 +31,38 @@ pub(crate) fn run(request: &TrainRequest) -> Result<()> {
     };
     let restored = match &request.folder {
         FolderRequest::Create { .. } => None,
-        FolderRequest::Open { dir } => Some(Restored::load(dir, plan, &Screen::new(verbosity))?),
+        FolderRequest::Open { dir, lost } => {
+            Some(Restored::load(dir, plan, *lost, &Screen::new(verbosity))?)
+        }
     };
-    let start = restored
-        .as_ref()
-        .map_or_else(Start::default, Restored::start);
-    if let Some(n_steps) = start.recordings.iter().map(|past| past.actions.len()).max() {
+    let start = restored.as_ref().map_or_else(Start::default, |restored| {
+        restored.start(plan, stop.clone(), verbosity)
+    });
+    let recordings = start.retracing.recordings().iter();
+    if let Some(n_steps) = recordings.map(|past| past.actions.len()).max() {
         Screen::new(verbosity).say(&format!(
             "playing up to {} steps again to bring {} environments where they were",
             grouped(n_steps as u64),
-            start.recordings.len()
+            start.retracing.recordings().len()
         ));
     }
-    with_training(plan, &start, request.threading, |training, spec| {
+    let outcome = with_training(plan, &start, request.threading, |training, spec| {
+        start.retracing.finish();
         if stop.is_requested() {
             Screen::new(verbosity).warn("stopped before the first frame; nothing was written");
             return Ok(());
         }
         let (spec, screen) = (*spec, Screen::new(verbosity));
         let session = match (restored, &request.folder) {
-            (Some(restored), _) => {
+            (Some(mut restored), _) => {
                 // Whatever is refused is refused before the folder is changed.
-                training.settle(restored.folder.path(), &screen)?;
+                let memory = restored.memory.take();
+                training.settle(restored.folder.path(), memory, &screen)?;
                 Session::resume(plan, spec, restored, stop, verbosity)?
             }
             (None, FolderRequest::Create { runs_root, name }) => {
                 let folder = create_folder(plan, runs_root, name.as_deref())?;
-                if let Err(error) = training.settle(folder.path(), &screen) {
+                if let Err(error) = training.settle(folder.path(), None, &screen) {
                     // Nothing has begun.
                     let _ = fs::remove_dir_all(folder.path());
                     return Err(error);
@@ -68,7 +74,15 @@ pub(crate) fn run(request: &TrainRequest) -> Result<()> {
             }
         };
         session.run(training, request.threading)
-    })
+    });
+    match outcome {
+        Err(error) if matches!(error.downcast_ref(), Some(EnvError::Stopped)) => {
+            start.retracing.finish();
+            Screen::new(verbosity).warn(&format!("{error}; nothing was written"));
+            Ok(())
+        }
+        outcome => outcome,
+    }
 }
 
 /// Makes the run folder of `plan` under `runs_root`, with the plan and all versions in it.

@@ -38,20 +38,21 @@ impl Logs {
     }
 
     /// Those of a run that goes on from what was restored: what they say of later steps is cut off, and of evaluations what
-    /// the restored player plays anew.
+    /// the restored players play anew.
     ///
     /// # Errors
     /// If it cannot be cut off.
     pub(super) fn resume(restored: &Restored, screen: &Screen) -> Result<Self> {
         let Restored {
             folder,
-            player,
+            players,
             resumption,
             ..
         } = restored;
         let step = restored.meta.steps;
-        let last_evaluation =
-            { player.as_ref() }.map_or(step, |player| player.step.saturating_sub(1));
+        let last_evaluation = players
+            .first()
+            .map_or(step, |player| player.step.saturating_sub(1));
         let recorder = Recorder::resume(
             folder.recorder(),
             step,
@@ -61,7 +62,7 @@ impl Logs {
         )
         .context("cutting the flight recorder back to the checkpoint")?;
         Ok(Self {
-            scalars: Scalars::resume(folder.path(), step)
+            scalars: Scalars::resume(folder.path(), step, Some(("eval/", last_evaluation)))
                 .context("cutting the TensorBoard events back to the checkpoint")?,
             recorder,
             episodes: Table::resume(folder.episodes_csv(), step)?,

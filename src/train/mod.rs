@@ -6,6 +6,7 @@
 //! | [`training`] | what a session drives: an algorithm at work |
 //! | [`a2c`], [`dqn`] | the algorithms at work, each with its threads |
 //! | [`actors`] | step groups of environments |
+//! | [`watchdog`] | tells an actor that takes its time from one that will never answer |
 //! | [`collect`] | drives groups through a rollout, whoever chooses the actions |
 //! | [`evaluation`] | games played beside the training |
 //! | [`station`] | someone who works on orders, with a thread or without |
@@ -14,13 +15,16 @@
 //! | [`logs`] | tables and scalars that grow while a run goes on |
 //! | [`metrics`] | the scalars in TensorBoard |
 //! | [`entry`] | how a run is entered: a new folder, or one to go on in |
+//! | [`best`] | whether the best checkpoint is that of the run as it stands |
 //! | [`session`] | a run with its folder: logs, checkpoints, stop |
 //! | [`restore`] | what a resumed run goes on from |
+//! | [`retracing`] | brings its environments back to where they were |
 //! | [`resumption`] | what a checkpoint holds of it beside the agent |
 //! | [`summary`] | what a run came to |
 
 mod a2c;
 pub(crate) mod actors;
+mod best;
 mod collect;
 mod dqn;
 mod entry;
@@ -33,11 +37,13 @@ mod metrics;
 mod probes;
 pub(crate) mod restore;
 mod resumption;
+pub(crate) mod retracing;
 mod session;
 pub(crate) mod setup;
 pub(crate) mod station;
 mod summary;
 mod training;
+mod watchdog;
 
 pub(crate) use entry::run;
 pub(crate) use setup::{Start, with_training};

@@ -7,8 +7,8 @@
 //! | `resumption/actions` u8 \[all steps\] | the actions of these steps, one environment after the other |
 //! | `resumption/means` f64 \[n, 2\] | sum and number behind each mean |
 //! | `resumption/recorder` u8 \[n\] | the block that waits to be written by the flight recorder; a failed run has none |
-//! | `resumption/player_step` i64 \[1\] | step of the agent that was playing in an evaluation, if one was |
-//! | `resumption/player/...` | its parameters |
+//! | `resumption/player_step` i64 \[p\] | steps of the agents that were playing in an evaluation, or waited for their turn |
+//! | `resumption/player/...`, `resumption/player2/...` | their parameters |
 
 use anyhow::{Context, Result, ensure};
 use rlrun_envs::Recording;
@@ -23,7 +23,14 @@ const ACTIONS: &str = "resumption/actions";
 const MEANS: &str = "resumption/means";
 const RECORDER: &str = "resumption/recorder";
 const PLAYER_STEP: &str = "resumption/player_step";
-const PLAYER: &str = "resumption/player/";
+
+/// How the names of the parameters of player `number` begin, counted from 1.
+fn prefix_of_player(number: usize) -> String {
+    match number {
+        1 => "resumption/player/".to_owned(),
+        _ => format!("resumption/player{number}/"),
+    }
+}
 
 /// What is read out of a checkpoint.
 #[derive(Debug, Default, PartialEq)]
@@ -36,11 +43,11 @@ pub(super) struct Resumption {
     pub(super) recorder_tail: Option<Vec<u8>>,
 }
 
-/// The tensors that are saved of `state`, of the flight recorder and of an evaluation that goes on.
+/// The tensors that are saved of `state`, of the flight recorder and of the evaluations that are not over.
 pub(super) fn tensors(
     state: &TrainingState,
     recorder_tail: Option<&[u8]>,
-    player: Option<&Player>,
+    players: &[&Player],
 ) -> Vec<(String, Tensor)> {
     let recordings = &state.recordings;
     let resets: Vec<i64> = recordings
@@ -73,13 +80,16 @@ pub(super) fn tensors(
     if let Some(tail) = recorder_tail {
         tensors.push((RECORDER.to_owned(), Tensor::from_slice(tail)));
     }
-    if let Some(Player { step, weights }) = player {
-        let step = Tensor::from_slice(&[step.cast_signed()]);
-        tensors.push((PLAYER_STEP.to_owned(), step));
-        let weights = weights.iter();
+    let mut steps = Vec::new();
+    for (number, Player { step, weights }) in (1..).zip(players.iter().copied()) {
+        steps.push(step.cast_signed());
+        let (prefix, weights) = (prefix_of_player(number), weights.iter());
         tensors.extend(
-            weights.map(|(name, weight)| (format!("{PLAYER}{name}"), weight.shallow_clone())),
+            weights.map(|(name, weight)| (format!("{prefix}{name}"), weight.shallow_clone())),
         );
+    }
+    if !steps.is_empty() {
+        tensors.push((PLAYER_STEP.to_owned(), Tensor::from_slice(&steps)));
     }
     tensors
 }
@@ -89,19 +99,11 @@ impl Resumption {
     ///
     /// # Errors
     /// They are not there, or do not belong together.
-    pub(super) fn take(tensors: &mut Vec<(String, Tensor)>) -> Result<(Self, Option<Player>)> {
+    pub(super) fn take(tensors: &mut Vec<(String, Tensor)>) -> Result<(Self, Vec<Player>)> {
         let mut own: Vec<_> = tensors
             .extract_if(.., |(name, _)| name.starts_with(PREFIX))
             .collect();
-        let weights: Vec<_> = own
-            .extract_if(.., |(name, _)| name.starts_with(PLAYER))
-            .map(|(name, weight)| (name[PLAYER.len()..].to_owned(), weight))
-            .collect();
-        let player_step = own.iter().find(|(name, _)| name == PLAYER_STEP);
-        let player = player_step.map(|(_, step)| Player {
-            step: step.int64_value(&[0]).cast_unsigned(),
-            weights,
-        });
+        let players = take_players(&mut own)?;
         let named = |name: &str| {
             let mut named = own.iter().filter(|(other, _)| other == name);
             let (_, tensor) = named.next().with_context(|| {
@@ -135,8 +137,24 @@ impl Resumption {
             means,
             recorder_tail,
         };
-        Ok((own, player))
+        Ok((own, players))
     }
+}
+
+/// Takes those who were playing out of what is saved.
+fn take_players(own: &mut Vec<(String, Tensor)>) -> Result<Vec<Player>> {
+    let steps = own.iter().find(|(name, _)| name == PLAYER_STEP);
+    let steps = steps.map_or(Ok(Vec::new()), |(_, steps)| Vec::<i64>::try_from(steps))?;
+    let player = |(number, step): (usize, i64)| {
+        let prefix = prefix_of_player(number);
+        let weights = own.extract_if(.., |(name, _)| name.starts_with(&prefix));
+        let weights = weights.map(|(name, weight)| (name[prefix.len()..].to_owned(), weight));
+        Player {
+            step: step.cast_unsigned(),
+            weights: weights.collect(),
+        }
+    };
+    Ok((1..).zip(steps).map(player).collect())
 }
 
 #[cfg(test)]
@@ -153,6 +171,7 @@ mod tests {
         TrainingState {
             tensors: vec![("agent".to_owned(), Tensor::from_slice(&[1.0_f32]))],
             replay: None,
+            learns_from: None,
             recordings: vec![recording(3), recording(0), recording(200)],
             means: vec![[0.1, 3.0], [f64::MIN_POSITIVE, 0.0]],
         }
@@ -161,15 +180,18 @@ mod tests {
     #[test]
     fn what_was_saved_comes_back_and_the_agents_tensors_stay() {
         let mut state = state();
-        let player = Player {
-            step: 12,
-            weights: vec![("w".to_owned(), Tensor::from_slice(&[2.0_f32]))],
+        let player = |step, weight: f32| Player {
+            step,
+            weights: vec![("w".to_owned(), Tensor::from_slice(&[weight]))],
         };
-        state
-            .tensors
-            .extend(tensors(&state, Some(b"tail"), Some(&player)));
-        let (taken, taken_player) = Resumption::take(&mut state.tensors).unwrap();
-        assert_eq!(taken_player, Some(player));
+        let players = vec![player(12, 2.0), player(24, 3.0)];
+        state.tensors.extend(tensors(
+            &state,
+            Some(b"tail"),
+            &players.iter().collect::<Vec<_>>(),
+        ));
+        let (taken, taken_players) = Resumption::take(&mut state.tensors).unwrap();
+        assert_eq!(taken_players, players);
         let expected = Resumption {
             recordings: state.recordings,
             means: state.means,
@@ -184,7 +206,7 @@ mod tests {
         type Change = fn(&mut TrainingState);
         let refuse = |change: Change| {
             let mut state = state();
-            state.tensors = tensors(&state, None, None);
+            state.tensors = tensors(&state, None, &[]);
             change(&mut state);
             Resumption::take(&mut state.tensors)
                 .unwrap_err()

@@ -1,24 +1,26 @@
 //! A run with its folder: trains until the plan is fulfilled, a stop is asked for, or an actor fails.
 
+mod closing;
+
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use rlrun_envs::EnvSpec;
 
+use super::best::best_is_due;
 use super::evaluation::{Evaluation, Evaluator, Player};
 use super::games::FinishedGame;
 use super::logs::Logs;
 use super::metrics::Row;
 use super::restore::{Restored, identity};
 use super::resumption;
-use super::summary::Summary;
 use super::training::Training;
-use crate::cli;
 use crate::config::grouped;
 use crate::plan::{Plan, Threading};
-use crate::run::checkpoint::{Checkpoint, weights_sha256};
+use crate::run::checkpoint::Checkpoint;
 use crate::run::checkpoint_meta::{BestEvaluation, CheckpointMeta};
 use crate::run::checkpoint_store::{save, save_best};
 use crate::run::clock::RunClock;
@@ -49,8 +51,8 @@ pub(super) struct Session<'a> {
     folder: RunFolder,
     stats: EpisodeStats,
     best_evaluation: Option<BestEvaluation>,
-    /// Of the evaluation that is not over.
-    player: Option<Rc<Player>>,
+    /// Of the evaluations that are not over.
+    players: VecDeque<Rc<Player>>,
     logs: Logs,
     progress: Progress,
     clock: RunClock,
@@ -62,6 +64,8 @@ pub(super) struct Session<'a> {
     last_checkpoint: Instant,
     last_save_failed: bool,
     best_is_due: bool,
+    /// Whether a kill in the first interval would cost more than that.
+    saves_at_once: bool,
     /// Step of the newest checkpoint.
     saved_step: Option<u64>,
 }
@@ -82,7 +86,7 @@ impl<'a> Session<'a> {
         Self {
             stats: EpisodeStats::default(),
             best_evaluation: None,
-            player: None,
+            players: VecDeque::new(),
             logs: Logs::create(&folder, plan),
             progress,
             clock: RunClock::start(0.0),
@@ -93,6 +97,7 @@ impl<'a> Session<'a> {
             last_checkpoint: Instant::now(),
             last_save_failed: false,
             best_is_due: false,
+            saves_at_once: true,
             saved_step: None,
             plan,
             spec,
@@ -125,14 +130,16 @@ impl<'a> Session<'a> {
         let Restored {
             folder,
             meta,
-            player,
+            players,
+            has_lost_memory,
             ..
         } = restored;
+        let best_is_due = best_is_due(&folder, &meta);
         Ok(Self {
             stats: meta.episode_stats,
             best_evaluation: meta.best_evaluation,
             logs,
-            player: player.map(Rc::new),
+            players: players.into_iter().map(Rc::new).collect(),
             progress,
             clock: RunClock::start(meta.wall_seconds),
             stop,
@@ -141,7 +148,8 @@ impl<'a> Session<'a> {
             next_row: meta.last_row + plan.run.log_interval_steps,
             last_checkpoint: Instant::now(),
             last_save_failed: false,
-            best_is_due: false,
+            best_is_due,
+            saves_at_once: best_is_due || has_lost_memory,
             saved_step: Some(meta.steps),
             plan,
             spec,
@@ -154,7 +162,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// What ended the training before its time; a checkpoint is saved first.
     pub(super) fn run(mut self, training: &mut dyn Training, threading: Threading) -> Result<()> {
-        if self.saved_step.is_none() {
+        if self.saves_at_once {
             // A run that is killed before its first interval is over can be resumed too.
             self.save_or_warn(training);
         }
@@ -173,8 +181,8 @@ impl<'a> Session<'a> {
         training: &mut dyn Training,
         evaluator: &mut Evaluator<'_>,
     ) -> Result<Ending> {
-        if let Some(player) = &self.player {
-            evaluator.begin(Rc::clone(player), training)?;
+        for player in &self.players {
+            evaluator.line_up(Rc::clone(player), training)?;
         }
         let checkpoint_interval = Duration::from_secs(self.plan.run.checkpoint_interval_seconds);
         while training.step() < self.plan.total_steps {
@@ -185,8 +193,12 @@ impl<'a> Session<'a> {
             self.count_games(&games);
             let step = training.step();
             self.progress.update(step, self.stats.mean_score());
-            self.count_evaluation(evaluator.look_in(training)?);
-            self.player = evaluator.player().map(Rc::clone);
+            evaluator.line_up_if_due(training)?;
+            self.look_at_games(training, evaluator)?;
+            while evaluator.is_behind() && !self.stop.is_requested() {
+                thread::park_timeout(STOP_INTERVAL);
+                self.look_at_games(training, evaluator)?;
+            }
             self.logs.record_when_due(training, self.progress.screen());
             if step >= self.next_row {
                 self.write_row(training);
@@ -197,19 +209,30 @@ impl<'a> Session<'a> {
                 self.save_or_warn(training);
             }
         }
-        if self.player.is_some() {
+        if !self.players.is_empty() {
             // Full games take a while, in which a kill should cost nothing.
             self.save_or_warn(training);
         }
-        while evaluator.player().is_some() {
+        while !self.players.is_empty() {
             if self.stop.is_requested() {
                 return Ok(Ending::Stopped);
             }
-            self.count_evaluation(evaluator.look_at_games()?);
+            self.look_at_games(training, evaluator)?;
             thread::park_timeout(STOP_INTERVAL);
         }
-        self.player = None;
         Ok(Ending::Finished)
+    }
+
+    /// Takes in what an evaluation came to, if one is over. Of those that are not, a checkpoint tells.
+    fn look_at_games(
+        &mut self,
+        training: &dyn Training,
+        evaluator: &mut Evaluator<'_>,
+    ) -> Result<()> {
+        let evaluation = evaluator.look_in(training);
+        self.players.clone_from(evaluator.players());
+        self.count_evaluation(evaluation?);
+        Ok(())
     }
 
     /// After a failure only now and then: whatever is in its way is not gone the next moment.
@@ -281,8 +304,9 @@ impl<'a> Session<'a> {
         self.flush();
         let dir = self.folder.checkpoints();
         let mut state = training.state()?;
-        let (tail, player) = (self.logs.recorder_tail(training), self.player.as_deref());
-        let beside = resumption::tensors(&state, tail.as_deref(), player);
+        let players: Vec<&Player> = self.players.iter().map(Rc::as_ref).collect();
+        let tail = self.logs.recorder_tail(training);
+        let beside = resumption::tensors(&state, tail.as_deref(), &players);
         state.tensors.extend(beside);
         let checkpoint = Checkpoint {
             step: training.step(),
@@ -295,6 +319,7 @@ impl<'a> Session<'a> {
                 best_evaluation: self.best_evaluation,
                 wall_seconds: self.clock.seconds(),
                 replay: state.replay,
+                learns_from: state.learns_from,
             },
             tensors: state.tensors,
         };
@@ -306,87 +331,5 @@ impl<'a> Session<'a> {
             self.best_is_due = false;
         }
         Ok(())
-    }
-
-    /// Saves what there is, and says how the run ended.
-    ///
-    /// # Errors
-    /// Those of the training.
-    fn close(mut self, training: &mut dyn Training, ending: Result<Ending>) -> Result<()> {
-        self.progress.finish();
-        // A run that goes on writes its next row where it would have been without the stop, so this comes before the last row.
-        let saved = self.save_checkpoint(training);
-        self.logs.close_recorder(self.progress.screen());
-        if matches!(ending, Ok(Ending::Finished)) && training.step() > self.last_row {
-            self.write_row(training);
-        }
-        let dir = self.folder.path().display().to_string();
-        let how_to_resume = format!("go on with: rlrun --resume {dir}");
-        let step = grouped(training.step());
-        match ending {
-            Ok(Ending::Finished) => {
-                saved.with_context(|| {
-                    format!(
-                        "training reached its end, but the result is not saved; make room, then {how_to_resume}"
-                    )
-                })?;
-                let summary = self.summary(training)?;
-                if let Err(error) = self.folder.write_summary(&summary) {
-                    self.progress.screen().warn(&error.to_string());
-                }
-                let rate = self.steps_per_second(training.step());
-                cli::print(&summary.in_words(rate, self.folder.path()));
-                Ok(())
-            }
-            Ok(Ending::Stopped) => {
-                if let Err(error) = saved {
-                    self.progress.screen().warn(&format!("{error:#}"));
-                }
-                self.progress.screen().warn(&format!(
-                    "stopped at step {step}, saved up to {}; {how_to_resume}",
-                    self.saved_up_to()
-                ));
-                Ok(())
-            }
-            Err(error) => Err(error.context(format!(
-                "the run failed at step {step}, saved up to {}; mend the cause, then {how_to_resume}",
-                self.saved_up_to()
-            ))),
-        }
-    }
-
-    /// The step of the newest checkpoint, for a message.
-    fn saved_up_to(&self) -> String {
-        self.saved_step.map_or_else(
-            || "nothing".to_owned(),
-            |step| format!("step {}", grouped(step)),
-        )
-    }
-
-    /// # Errors
-    /// If the weights could not be copied from their device.
-    fn summary(&self, training: &dyn Training) -> Result<Summary<'_>> {
-        Ok(Summary {
-            game: &self.plan.game,
-            agent: self.plan.agent.kind().to_string(),
-            torso: self.plan.torso.kind.to_string(),
-            protocol: self.plan.protocol.to_string(),
-            seed: self.plan.seed,
-            steps: training.step(),
-            updates: training.updates(),
-            games: self.stats.n_games(),
-            mean_score_last_100: self.stats.mean_score(),
-            best_mean_score: self.stats.best_mean_score(),
-            best_evaluation: self.best_evaluation,
-            wall_seconds: self.clock.seconds(),
-            weights_sha256: weights_sha256(&training.weights())?,
-        })
-    }
-
-    /// Agent steps a second, since this process started or resumed the run.
-    fn steps_per_second(&self, step: u64) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "step counts are far below 2^52")]
-        let steps = (step - self.first_step) as f64;
-        steps / self.clock.seconds_of_this_process()
     }
 }

@@ -13,6 +13,7 @@ use tch::Tensor;
 
 use super::actors::Group;
 use super::home::Homes;
+use super::retracing::Retracing;
 use super::training::Training;
 use super::{a2c, dqn};
 use crate::plan::{AgentPlan, Plan, Threading};
@@ -30,8 +31,10 @@ pub(crate) struct Start {
     pub(crate) tensors: Option<Vec<(String, Tensor)>>,
     /// What vouches for the replay memory, of an agent that has one.
     pub(crate) replay: Option<Voucher>,
-    /// How the environments came where they are, one of each.
-    pub(crate) recordings: Vec<Recording>,
+    /// How the environments came where they are.
+    pub(crate) retracing: Retracing,
+    /// Step of the next update after a loss of the replay memory.
+    pub(crate) learns_from: Option<u64>,
     /// Sums behind the means that the next row of scalars is to have.
     pub(crate) means: Vec<[f64; 2]>,
 }
@@ -79,9 +82,14 @@ pub(crate) struct Standing {
 pub(crate) struct Past(Vec<Recordings>);
 
 impl Past {
-    /// As they are now, one of each environment.
-    pub(crate) fn snapshot(&self) -> Vec<Recording> {
-        self.0.iter().flat_map(Recordings::snapshot).collect()
+    /// Marks where the environments stand, between two rounds: there the run can go on from.
+    pub(crate) fn mark(&self) {
+        self.0.iter().for_each(Recordings::mark);
+    }
+
+    /// As they were marked last, one of each environment, whatever became of the round since.
+    pub(crate) fn marked(&self) -> Vec<Recording> {
+        self.0.iter().flat_map(Recordings::marked).collect()
     }
 
     /// What each environment did since this was last asked.
@@ -98,7 +106,7 @@ impl Past {
 /// As [`with_training`], and those of `make_agent`.
 pub(crate) fn worlds_and<A>(
     plan: &Plan,
-    recordings: &[Recording],
+    retracing: &Retracing,
     homes: Homes,
     make_agent: impl FnOnce(Task) -> Result<A>,
 ) -> Result<(Worlds, A)> {
@@ -111,7 +119,7 @@ pub(crate) fn worlds_and<A>(
     let start = |number| {
         // The emulators' threads live where they are made.
         homes.of_group(number).move_in();
-        start_group(plan, &config, recordings, number)
+        start_group(plan, &config, retracing, number)
     };
     let (agent, groups) = thread::scope(|scope| -> Result<_> {
         let starting: Vec<_> = (0..plan.env.n_groups)
@@ -126,7 +134,10 @@ pub(crate) fn worlds_and<A>(
         let groups = starting.into_iter().map(|starting| {
             let outcome = starting?.join();
             let outcome = outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            outcome.map_err(|error| refused(&error).into())
+            outcome.map_err(|error| match error {
+                EnvError::Stopped => error.into(),
+                error => refused(&error).into(),
+            })
         });
         Ok((agent, groups.collect::<Result<Vec<_>>>()?))
     })?;
@@ -171,11 +182,11 @@ pub(crate) fn task(config: &EnvConfig) -> Task {
     }
 }
 
-/// A group, reset or rebuilt, with its recordings. `recordings` are those of all environments of the run, or none.
+/// A group, reset or rebuilt, with its recordings.
 fn start_group(
     plan: &Plan,
     config: &EnvConfig,
-    recordings: &[Recording],
+    retracing: &Retracing,
     number: usize,
 ) -> Result<((Group, Standing), Recordings), EnvError> {
     let first_env = number * config.n_envs;
@@ -183,12 +194,13 @@ fn start_group(
     let seeds: Vec<u32> = (0..config.n_envs).map(|env| rule(0, env)).collect();
     let mut env = RecordedBatch::new(make(config)?, plan.env.reseed_steps, rule);
     let mut batch = StepBatch::new(env.spec());
+    let recordings = retracing.recordings();
     let games = if recordings.is_empty() {
         env.reset(&seeds, &mut batch)?;
         vec![GameSoFar::default(); config.n_envs]
     } else {
         let own = recordings.iter().skip(first_env).take(config.n_envs);
-        env.rebuild(own.cloned().collect(), &mut batch)?
+        env.rebuild(own.cloned().collect(), &mut batch, || retracing.go_on())?
     };
     let recordings = env.recordings();
     let env = Box::new(env);

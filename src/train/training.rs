@@ -8,6 +8,7 @@ use rlrun_envs::{Recording, Stretch};
 use tch::Tensor;
 
 use super::collect::Behaviour;
+use super::dqn::Opened;
 use super::games::FinishedGame;
 use crate::run::replay_file::Voucher;
 use crate::run::screen::Screen;
@@ -21,18 +22,24 @@ pub(crate) trait Training {
     /// If a thread failed or training has diverged. The agent is then as its last update left it.
     fn advance(&mut self) -> Result<Vec<FinishedGame>>;
 
+    /// Whether [`Self::state`] is one to go on from exactly; not after a failure in the middle of what cannot be taken back.
+    fn is_whole(&self) -> bool {
+        true
+    }
+
     /// Steps taken in all, by all environments together.
     fn step(&self) -> u64;
 
     /// Optimizer steps in all.
     fn updates(&self) -> u64;
 
-    /// Takes the run folder, before the first call of [`Self::state`], for what is too large for a checkpoint.
+    /// Takes the run folder, before the first call of [`Self::state`], for what is too large for a checkpoint; and the replay
+    /// memory that was found in it. Without one that a checkpoint vouches for, the training goes on with an empty one.
     ///
     /// # Errors
     /// If there is no room in it.
-    fn settle(&mut self, folder: &Path, screen: &Screen) -> Result<()> {
-        let _ = (folder, screen);
+    fn settle(&mut self, folder: &Path, found: Option<Opened>, screen: &Screen) -> Result<()> {
+        let _ = (folder, found, screen);
         Ok(())
     }
 
@@ -81,6 +88,8 @@ pub(crate) struct TrainingState {
     pub(crate) tensors: Vec<(String, Tensor)>,
     /// What vouches for the replay memory of an off-policy agent.
     pub(crate) replay: Option<Voucher>,
+    /// Step of the next update after a loss of that memory.
+    pub(crate) learns_from: Option<u64>,
     /// How the environments came where they are, one of each.
     pub(crate) recordings: Vec<Recording>,
     /// As [`Means::sums`] gives them.

@@ -67,7 +67,7 @@ fn a_memory_on_disk_gives_the_numbers_of_one_in_memory() {
     let mapped = here.rlrun(&format!("{words} --steps 2k --replay-dir disk"));
     assert_eq!(weights(&in_memory), weights(&mapped));
     assert!(here.path().join(RUN).join("replay.bin").exists());
-    let file = here.path().join("disk/probe-lives-baselines-m.replay");
+    let file = here.path().join("disk/probe-lives-baselines-conv-m.replay");
     assert!(
         file.exists(),
         "{:?}",
@@ -135,27 +135,98 @@ fn check_damage(damage: impl FnOnce(&mut Vec<u8>), expected: &str) {
     let result = |name| fs::read_to_string(here.path().join(RUN).join(name)).expect("a file");
     let names = ["summary.json", "plan.toml", "episodes.csv"];
     let before = names.map(result);
-    check_refusal(
-        &here,
-        &format!("--resume {RUN} --steps 2k --quiet"),
-        expected,
-    );
+    let words = format!("--resume {RUN} --steps 2k --quiet");
+    check_refusal(&here, &words, expected);
+    check_refusal(&here, &words, "--forget-replay goes on without");
     assert!(names.map(result) == before, "the finished run was changed");
+    let ended = here.rlrun(&format!("{words} --forget-replay"));
+    assert_eq!(ended.status, Some(0), "{ended:?}");
+    for said in [
+        expected,
+        "the replay memory is lost; going on at step 1_000",
+    ] {
+        assert!(ended.stderr.contains(said), "{said}: {ended:?}");
+    }
+    // The memory was filled again by 400 steps, in which nothing was learned.
+    let summary: serde_json::Value =
+        serde_json::from_str(&result("summary.json")).expect("a summary");
+    assert_eq!(summary["updates"], (1_000 - 400) / 4 + (1_000 - 400) / 4);
+    weights(&here.rlrun(&format!("--resume {RUN} --steps 3k --quiet")));
 }
 
 #[test]
-fn a_damaged_memory_is_refused_with_the_place() {
+fn a_damaged_memory_is_refused_with_the_place_and_forgotten_if_that_is_asked_for() {
     check_damage(|bytes| bytes[4096 + 5 * 36 * 36] ^= 1, "replay.bin");
     check_damage(
         |bytes| bytes.truncate(100_000),
         "has 100000 bytes, expected",
     );
     check_damage(|bytes| bytes[3] ^= 1, "replay.bin");
-    let here = finished("1k", "");
-    fs::remove_file(here.path().join(RUN).join("replay.bin")).expect("it is there");
+    check_damage(Vec::clear, "replay.bin");
+}
+
+#[test]
+fn where_the_newest_checkpoints_memory_is_damaged_an_older_one_goes_on() {
+    let here = Workplace::new();
+    let mut child = begin(&here, &format!("{TRAIN} --steps 10M"));
+    wait_until("three checkpoints", || {
+        checkpoints_of(&here, RUN).len() >= 3
+    });
+    child.kill().expect("it can be killed");
+    child.wait().expect("it is dead");
+    let paths = checkpoints_of(&here, RUN);
+    let (older, newest) = (
+        step_of(&paths[paths.len() - 2]),
+        step_of(&paths[paths.len() - 1]),
+    );
+    // The slot that became complete last before the newest checkpoint: two environments, each with a lane of its own.
+    let path = here.path().join(RUN).join("replay.bin");
+    let mut bytes = fs::read(&path).expect("a file");
+    let n_slots = (bytes.len() - 4096) / 2 / (36 * 36 + 6);
+    let slot = usize::try_from(newest / 2 - 1).expect("a slot") % n_slots;
+    let all = 4096 + slot * 36 * 36..4096 + (slot + 1) * 36 * 36;
+    bytes[all].iter_mut().for_each(|byte| *byte ^= 1);
+    fs::write(&path, bytes).expect("it is writable");
+    let end = newest / 4 * 4 + 2_000;
+    let plan = here.path().join(RUN).join("plan.toml");
+    let text = fs::read_to_string(&plan).expect("a plan");
+    let shorter = text.replace("total_steps = 10000000", &format!("total_steps = {end}"));
+    fs::write(&plan, shorter).expect("the plan is writable");
+    let ended = here.rlrun(&format!("--resume {RUN}"));
+    assert_eq!(ended.status, Some(0), "{ended:?}");
+    let said = ended.stderr.replace('_', "");
+    for expected in [
+        format!("step-{newest:012}.safetensors is not used: the replay memory"),
+        format!("at step {older}"),
+    ] {
+        assert!(said.contains(&expected), "{expected}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_run_with_a_mapped_memory_goes_on_under_another_name_and_its_memory_in_another_folder() {
+    let here = Workplace::new();
+    let at = |name: &str| here.path().join(name);
+    fs::create_dir(at("disk")).expect("a folder");
+    let words = format!("{TRAIN} --steps 1k --replay-dir disk");
+    let ended = here.rlrun(&words);
+    // Of the same name, with another torso or beneath another folder: neither meets the other's file.
+    weights(&here.rlrun(&format!("{words} --torso coordconv")));
+    weights(&here.rlrun(&format!("{words} --runs others")));
+    assert_eq!(fs::read_dir(at("disk")).expect("files").count(), 3);
+    fs::rename(at(RUN), at("moved")).expect("it can be moved");
+    let whole = here.rlrun(&TRAIN.replace("--name r", "--name w --steps 2k"));
+    let resumed = here.rlrun("--resume moved --steps 2k --quiet");
+    assert_eq!(weights(&whole), weights(&resumed), "{ended:?}");
+
+    fs::rename(at("disk"), at("other")).expect("it can be moved");
+    let words = "--resume moved --steps 3k --quiet";
+    check_refusal(&here, words, "--replay-dir DIR says where");
+    weights(&here.rlrun(&format!("{words} --replay-dir other")));
+    weights(&here.rlrun("--resume moved --steps 4k --quiet"));
     check_refusal(
         &here,
-        &format!("--resume {RUN} --steps 2k --quiet"),
-        "replay.bin",
+        "--resume runs/probe:lives/dqn-conv/w --replay-dir other --steps 3k",
+        "this one has none outside its folder",
     );
 }

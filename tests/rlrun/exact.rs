@@ -9,7 +9,7 @@ use crate::program::{Ended, Workplace};
 use crate::resume::{begin, checkpoints_of, step_of};
 
 /// A checkpoint every second, evaluations, and new seeds for the environments all the time.
-const OFTEN: &str = "--quiet --seed 7 --set run.checkpoint_interval_seconds=1 --set env.reseed_steps=100 \
+pub(crate) const OFTEN: &str = "--quiet --seed 7 --set run.checkpoint_interval_seconds=1 --set env.reseed_steps=100 \
      --set run.log_interval_steps=500 --set eval.interval_steps=2000 --set eval.games=1";
 
 /// Waits until the run has a checkpoint after `before`; false if it ended first.
@@ -27,7 +27,7 @@ fn has_moved_on(here: &Workplace, run: &str, child: &mut Child, before: u64) -> 
 }
 
 /// The hash of the weights, the tables without wall seconds, and the flight recorder's file.
-fn outcome(here: &Workplace, run: &str, ended: &Ended) -> ([String; 3], Vec<u8>) {
+pub(crate) fn outcome(here: &Workplace, run: &str, ended: &Ended) -> ([String; 3], Vec<u8>) {
     assert_eq!(ended.status, Some(0), "{ended:?}");
     let hash = ended.stdout.lines().find(|line| line.contains("sha256"));
     let table = |name| fs::read_to_string(here.path().join(run).join(name)).unwrap_or_default();

@@ -6,6 +6,7 @@ mod cli;
 mod dqn;
 mod eval;
 mod exact;
+mod faults;
 mod play;
 mod program;
 mod recorder;

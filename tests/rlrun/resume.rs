@@ -63,7 +63,8 @@ pub(crate) fn step_of(checkpoint: &Path) -> u64 {
         .expect("a number of steps")
 }
 
-fn signal(child: &Child, name: &str) {
+/// Sends a signal, by its name with a dash.
+pub(crate) fn signal(child: &Child, name: &str) {
     let status = Command::new("kill")
         .args([name, &child.id().to_string()])
         .status();
@@ -212,6 +213,43 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_it_used() {
     let ended = finish(&here);
     assert_eq!(ended.status, Some(0), "{ended:?}");
     assert!(ended.stderr.contains("is not used: truncated"), "{ended:?}");
+}
+
+#[test]
+fn no_evaluation_is_left_out_however_fast_the_training_is() {
+    let here = Workplace::new();
+    let words = "--game probe:lives --steps 8k --name r --quiet --set eval.interval_steps=80";
+    let ended = here.rlrun(&format!("{words} --set eval.games=32"));
+    assert_eq!(ended.status, Some(0), "{ended:?}");
+    let table = fs::read_to_string(here.path().join(RUN).join("evaluations.csv"));
+    let table = table.expect("a table");
+    let steps = table.lines().skip(1).map(|row| row.split(',').nth(1));
+    let mut steps: Vec<&str> = steps.map(|step| step.expect("a step")).collect();
+    assert!(steps.len() == 100 * 32, "{}", steps.len());
+    steps.dedup();
+    let expected: Vec<String> = (1..=100).map(|n| (n * 80).to_string()).collect();
+    assert_eq!(steps, expected);
+}
+
+#[test]
+fn the_best_checkpoint_is_made_good_after_a_kill_before_it_was_saved() {
+    let here = Workplace::new();
+    let first = here.rlrun("--game probe:lives --steps 4k --name r --quiet");
+    assert_eq!(first.status, Some(0), "{first:?}");
+    let best = here.path().join(RUN).join("checkpoints/best.safetensors");
+    let saved = fs::read(&best).expect("the best checkpoint");
+    let resumed = |steps: &str| here.rlrun(&format!("--resume {RUN} --steps {steps} --quiet"));
+    // A later checkpoint of the same score takes no place.
+    assert_eq!(resumed("6k").status, Some(0));
+    assert_eq!(fs::read(&best).expect("the best checkpoint"), saved);
+    fs::remove_file(&best).expect("it is there");
+    assert_eq!(resumed("8k").status, Some(0));
+    assert!(best.exists());
+    fs::write(&best, &saved[..saved.len() / 2]).expect("it is writable");
+    assert_eq!(resumed("10k").status, Some(0));
+    // With longer recordings of the environments than the first.
+    let made_good = fs::read(&best).expect("the best checkpoint");
+    assert!(made_good.len() >= saved.len());
 }
 
 #[test]

@@ -74,6 +74,32 @@ fn a_failing_or_panicking_actor_ends_the_run_with_its_cause_and_a_checkpoint() {
 }
 
 #[test]
+fn an_actor_that_hangs_is_named_and_the_run_ends_with_a_checkpoint() {
+    let here = Workplace::new();
+    let words = "--game probe:hangs --steps 100k --quiet --set run.watchdog_s=1";
+    let ended = here.rlrun(&format!("{words} --name a"));
+    assert_eq!(ended.status, Some(1), "{ended:?}");
+    for said in [
+        "was waiting for its environments to finish its step 50",
+        "saved up to step 720",
+        "--resume",
+    ] {
+        assert!(ended.stderr.contains(said), "{said}: {ended:?}");
+    }
+    // In the middle of a rollout the environments are further than the agent; what is saved belongs together.
+    let again = here.rlrun("--resume runs/probe:hangs/a2c-conv/a --quiet");
+    assert_eq!(again.status, Some(1), "{again:?}");
+    assert!(again.stderr.contains("saved up to step 720"), "{again:?}");
+
+    let dqn = "--agent dqn --set dqn.learning_starts_steps=20 --set dqn.replay_capacity=500";
+    let ended = here.rlrun(&format!("{words} --name d {dqn}"));
+    assert_eq!(ended.status, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("actor 0 was waiting"), "{ended:?}");
+    // A round of DQN that was begun cannot be taken back.
+    assert!(ended.stderr.contains("saved up to step 0"), "{ended:?}");
+}
+
+#[test]
 fn a_finished_run_folder_is_complete() {
     let here = Workplace::new();
     let ended = here.rlrun("--game probe:lives --steps 8k --name r --quiet");

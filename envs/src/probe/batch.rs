@@ -41,6 +41,10 @@ impl ProbeBatch {
             ProbeWorld::Panics if self.n_steps >= FAULT_STEP => {
                 panic!("probe:panics has reached its step {}", self.n_steps)
             }
+            // Nobody unparks this thread; a wake-up without a cause changes nothing.
+            ProbeWorld::Hangs if self.n_steps >= FAULT_STEP => loop {
+                std::thread::park();
+            },
             _ => Ok(()),
         }
     }

@@ -15,6 +15,7 @@
 //! | `probe:lives` | 3 lives of 2 steps, 1 per step | V = 1 + gamma, then 1, where a lost life ends the return | life loss taken for game over |
 //! | `probe:fails` | `recv` returns an error at its 50th step | the run ends with that cause | fault handling |
 //! | `probe:panics` | `recv` panics at its 50th step | the run ends with that cause | fault handling |
+//! | `probe:hangs` | `recv` never comes back from its 50th step | the run ends and names the actor | the watchdog |
 
 mod batch;
 mod script;
@@ -49,11 +50,13 @@ pub enum ProbeWorld {
     Fails,
     /// `recv` panics at its 50th step.
     Panics,
+    /// `recv` never comes back from its 50th step.
+    Hangs,
 }
 
 impl ProbeWorld {
     /// All probes, the faulty ones last.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Constant,
         Self::Delayed,
         Self::Action,
@@ -64,6 +67,7 @@ impl ProbeWorld {
         Self::Lives,
         Self::Fails,
         Self::Panics,
+        Self::Hangs,
     ];
 
     /// The canonical name.
@@ -79,6 +83,7 @@ impl ProbeWorld {
             Self::Lives => "probe:lives",
             Self::Fails => "probe:fails",
             Self::Panics => "probe:panics",
+            Self::Hangs => "probe:hangs",
         }
     }
 

@@ -113,6 +113,8 @@ impl Script {
                 _ => (1.0, Ending::None),
             },
             ProbeWorld::Fails | ProbeWorld::Panics => (1.0, ends_at(10, Ending::Terminated)),
+            // Its first game is not over when it hangs, so that an evaluation comes there too.
+            ProbeWorld::Hangs => (1.0, ends_at(60, Ending::Terminated)),
         };
         self.draw_lots();
         outcome

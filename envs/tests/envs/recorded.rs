@@ -1,8 +1,8 @@
 //! Environments that are brought back to where they were.
 
 use rlrun_envs::{
-    BatchEnv as _, EnvConfig, ProtocolName, RecordedBatch, Recording, StepBatch, Stretch, env_seed,
-    make,
+    BatchEnv as _, EnvConfig, EnvError, ProtocolName, RecordedBatch, Recording, StepBatch, Stretch,
+    env_seed, make,
 };
 
 use crate::scripted_player::{action, row};
@@ -45,7 +45,9 @@ fn check_rebuilds(config: &EnvConfig, n_steps: u64) {
 
     let (mut twin, mut twin_batch) = begin(&config);
     play(&mut twin, &mut twin_batch, 0..7);
-    let games = twin.rebuild(recordings.clone(), &mut twin_batch).unwrap();
+    let games = twin
+        .rebuild(recordings.clone(), &mut twin_batch, || true)
+        .unwrap();
     assert_eq!(twin.recordings().snapshot(), recordings);
     assert_eq!(
         (&twin_batch.obs, &twin_batch.lives),
@@ -68,16 +70,51 @@ fn check_rebuilds(config: &EnvConfig, n_steps: u64) {
 
     let mut forged = recordings.clone();
     forged[1].digest ^= 1;
-    let error = twin.rebuild(forged, &mut twin_batch).unwrap_err();
+    let error = twin.rebuild(forged, &mut twin_batch, || true).unwrap_err();
     assert!(
         error.to_string().starts_with("environment 1 does not"),
         "{error}"
     );
-    let error = twin.rebuild(recordings[1..].to_vec(), &mut twin_batch);
+    let mut left = 5;
+    let go_on = || {
+        left -= 1;
+        left > 0
+    };
+    let stopped = twin.rebuild(recordings.clone(), &mut twin_batch, go_on);
+    assert!(matches!(stopped, Err(EnvError::Stopped)));
+    let error = twin.rebuild(recordings[1..].to_vec(), &mut twin_batch, || true);
     assert_eq!(
         error.unwrap_err().to_string(),
         "recordings: expected 3 elements, got 2"
     );
+}
+
+#[test]
+fn what_was_marked_is_there_whatever_came_after() {
+    let config = EnvConfig {
+        n_envs: 3,
+        ..config("probe:truncated", Baselines, 1)
+    };
+    let (mut env, mut batch) = begin(&config);
+    let recordings = env.recordings();
+    assert_eq!(recordings.marked(), recordings.snapshot());
+    for n_steps in [7, 29, 64, 200] {
+        play(&mut env, &mut batch, 0..n_steps);
+        recordings.mark();
+        let there = recordings.snapshot();
+        assert_eq!(recordings.marked(), there);
+        // A step that is never received, further steps, and many resets with new seeds.
+        env.send(&[0; 3]).unwrap();
+        assert_eq!(recordings.marked(), there);
+        env.recv(&mut batch).unwrap();
+        play(&mut env, &mut batch, 0..100);
+        assert_ne!(recordings.snapshot(), there);
+        assert_eq!(recordings.marked(), there);
+        let (mut twin, mut twin_batch) = begin(&config);
+        twin.rebuild(there.clone(), &mut twin_batch, || true)
+            .unwrap();
+        assert_eq!(twin.recordings().marked(), there);
+    }
 }
 
 #[test]

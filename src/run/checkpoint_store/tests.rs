@@ -5,6 +5,8 @@ use tch::Tensor;
 use super::*;
 use crate::run::alone::{is_alone, run_alone};
 
+mod mutations;
+
 fn checkpoint(step: u64) -> Checkpoint<u64> {
     let tensors = vec![("weight".to_owned(), Tensor::from_slice(&[0.5_f32; 1000]))];
     Checkpoint {

@@ -112,6 +112,9 @@ pub(crate) enum ReplayFileError {
         /// What the memory needs.
         expected: usize,
     },
+    /// Nothing had been stored yet.
+    #[error("it is of the very beginning: to go on from it would be to begin anew")]
+    Beginning,
     /// Some byte is not as the checkpoint says.
     #[error(
         "the replay memory {path} is damaged, or was written to since the checkpoint: slots {} to {} of environment {lane}",
@@ -125,4 +128,26 @@ pub(crate) enum ReplayFileError {
         /// The block whose checksum differs.
         slots: Range<usize>,
     },
+}
+
+impl ReplayFileError {
+    /// Whether what a checkpoint vouches for is gone, and not only out of reach.
+    pub(crate) fn is_loss(&self) -> bool {
+        matches!(
+            self,
+            Self::Damaged { .. }
+                | Self::Beginning
+                | Self::DamagedHeader { .. }
+                | Self::Foreign { .. }
+                | Self::Length { .. }
+        ) || self.io_kind() == Some(io::ErrorKind::NotFound)
+    }
+
+    /// What the system answered, if it refused.
+    pub(crate) fn io_kind(&self) -> Option<io::ErrorKind> {
+        match self {
+            Self::Io { source, .. } => Some(source.kind()),
+            _ => None,
+        }
+    }
 }

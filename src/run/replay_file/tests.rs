@@ -8,6 +8,7 @@ use rlrun_agents::stream::{Consumer, stream};
 use super::*;
 
 mod damage;
+mod mutations;
 mod speed;
 
 const RESIDENCES: [Residence; 2] = [Residence::InMemory, Residence::Mapped];

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::run::event_records::Records;
 
 /// Reads a run with `EventAccumulator` as it is by default, but for its sampling. Prints JSON.
 ///
@@ -106,17 +107,17 @@ fn after_kills_and_resumes_tensorboard_shows_one_continuous_curve() {
     fs::write(&first, &contents[..contents.len() - 7]).unwrap();
     // Killed again at step 60, without a newer checkpoint; then at 70 with one of step 60.
     log_steps(
-        &mut Scalars::resume(dir.path(), 30).unwrap(),
+        &mut Scalars::resume(dir.path(), 30, None).unwrap(),
         (40..=60).step_by(10),
         2.0,
     );
     log_steps(
-        &mut Scalars::resume(dir.path(), 30).unwrap(),
+        &mut Scalars::resume(dir.path(), 30, None).unwrap(),
         (40..=70).step_by(10),
         3.0,
     );
     log_steps(
-        &mut Scalars::resume(dir.path(), 60).unwrap(),
+        &mut Scalars::resume(dir.path(), 60, None).unwrap(),
         (70..=80).step_by(10),
         4.0,
     );
@@ -144,7 +145,11 @@ fn a_resume_at_the_very_last_step_loses_nothing() {
     log_steps(&mut Scalars::create(dir.path()), [10, 20], 1.0);
     let before = fs::read(only_event_file(dir.path())).unwrap();
     let first = only_event_file(dir.path());
-    log_steps(&mut Scalars::resume(dir.path(), 20).unwrap(), [30], 2.0);
+    log_steps(
+        &mut Scalars::resume(dir.path(), 20, None).unwrap(),
+        [30],
+        2.0,
+    );
     assert_eq!(fs::read(first).unwrap(), before);
     let Some(run) = read_with_tensorboard(dir.path()) else {
         return;
@@ -172,7 +177,11 @@ fn a_tensorboard_that_looks_on_shows_one_continuous_curve_too() {
     let mut lines = BufReader::new(reader.stdout.take().unwrap()).lines();
     assert_eq!(lines.next().unwrap().unwrap(), "read once");
 
-    log_steps(&mut Scalars::resume(dir.path(), 30).unwrap(), [40, 45], 2.0);
+    log_steps(
+        &mut Scalars::resume(dir.path(), 30, None).unwrap(),
+        [40, 45],
+        2.0,
+    );
     writeln!(reader.stdin.take().unwrap(), "read again").unwrap();
     let run: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
     assert!(reader.wait().unwrap().success());
@@ -185,4 +194,32 @@ fn a_tensorboard_that_looks_on_shows_one_continuous_curve_too() {
         [45, 2.0]
     ]);
     assert_eq!(run["scalars"]["rollout/ep_rew_mean"], curve);
+}
+
+#[test]
+fn evaluations_that_are_played_anew_are_cut_back_further() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut scalars = Scalars::create(dir.path());
+    for step in [10, 20, 30] {
+        scalars.add_scalar("eval/mean_reward", 1.0, step);
+        scalars.add_scalar("train/loss", 1.0, step);
+    }
+    scalars.flush(&Screen::quiet());
+    drop(Scalars::resume(dir.path(), 25, Some(("eval/", 19))).unwrap());
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir.path()).unwrap() {
+        let contents = fs::read(entry.unwrap().path()).unwrap();
+        for (_, event) in Records::new(&contents) {
+            for value in event.get_summary().get_value() {
+                found.push((value.get_tag().to_owned(), event.step));
+            }
+        }
+    }
+    found.sort();
+    let expected = [
+        ("eval/mean_reward", 10),
+        ("train/loss", 10),
+        ("train/loss", 20),
+    ];
+    assert_eq!(found, expected.map(|(tag, step)| (tag.to_owned(), step)));
 }

@@ -15,8 +15,8 @@ use std::thread;
 use anyhow::Result;
 
 use super::worker::{Contribution, Worker};
-use crate::plan::Threading;
-use crate::train::actors::{Actors, Group};
+use crate::plan::{Plan, Threading};
+use crate::train::actors::{Actors, Footing, Group};
 use crate::train::home::{Homes, Visit};
 use crate::train::station::{Place, Station};
 
@@ -28,13 +28,15 @@ pub(crate) struct Crew<'scope> {
     workers: Vec<Station<'scope, u64, Contribution>>,
 }
 
-/// Runs `drive` with a thread for every team but the first and for every actor, and joins them all before it returns.
+/// Runs `drive` with a thread for every team but the first and for every actor, and joins them all before it returns, but for an
+/// actor that does not answer.
 ///
 /// Under [`Threading::Serial`] everything happens on this thread, with the same numbers.
 ///
 /// # Errors
 /// Those of `drive`, and a thread that cannot be started.
 pub(crate) fn with_crew<T>(
+    plan: &Plan,
     teams: Vec<Team>,
     threading: Threading,
     homes: Homes,
@@ -44,7 +46,8 @@ pub(crate) fn with_crew<T>(
         let mut workers = Vec::new();
         for (number, (mut worker, groups)) in teams.into_iter().enumerate() {
             let home = homes.of_worker(number);
-            let mut actors = Actors::start(scope, groups, threading, home)?;
+            let footing = Footing::new(plan, threading, home);
+            let mut actors = Actors::start("actor", groups, footing)?;
             let place = match threading {
                 Threading::Actors if number > 0 => Place::Elsewhere,
                 _ => Place::Here,

@@ -95,6 +95,7 @@ impl Training for Learner<'_> {
         self.means.add(&named(&stats));
         self.step += self.steps_per_update;
         self.updates += 1;
+        self.past.mark();
         self.time.add(own_time, rollout_time, start.elapsed());
         Ok(games)
     }
@@ -111,7 +112,8 @@ impl Training for Learner<'_> {
         Ok(TrainingState {
             tensors: self.agent.state(),
             replay: None,
-            recordings: self.past.snapshot(),
+            learns_from: None,
+            recordings: self.past.marked(),
             means: self.means.sums(),
         })
     }

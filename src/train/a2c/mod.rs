@@ -52,7 +52,7 @@ fn with_learner<T>(
     drive: impl FnOnce(&mut Learner<'_>, &EnvSpec) -> Result<T>,
 ) -> Result<T> {
     let homes = Homes::new(plan, threading);
-    let (worlds, agent) = worlds_and(plan, &start.recordings, homes, |task| {
+    let (worlds, agent) = worlds_and(plan, &start.retracing, homes, |task| {
         let compute = plan.learner.compute();
         let mut agent = A2c::new(config.clone(), &plan.torso, task, compute, plan.seed)?;
         if let Some(saved) = &start.tensors {
@@ -64,7 +64,7 @@ fn with_learner<T>(
     })?;
     let spec = worlds.spec;
     let (teams, past) = teams(plan, config, &agent, worlds);
-    with_crew(teams, threading, homes, |crew| {
+    with_crew(plan, teams, threading, homes, |crew| {
         drive(
             &mut Learner::new(plan, agent, (crew, past), start, spec.n_actions),
             &spec,

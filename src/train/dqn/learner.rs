@@ -12,6 +12,7 @@ use rlrun_envs::Stretch;
 use tch::Tensor;
 
 use super::explorer::{Epsilon, Explorer};
+use super::filing::Opened;
 use super::memory::{Draw, Memory, Saved};
 use super::stations::{CollectOrder, GatherOrder, Stations};
 use crate::plan::Plan;
@@ -40,6 +41,8 @@ pub(crate) struct Learner<'a> {
     updates: u64,
     means: Means,
     time: LearnerTime,
+    /// Whether the last round has come to its end.
+    is_whole: bool,
 }
 
 /// What travels to the collector and back.
@@ -59,6 +62,8 @@ pub(super) struct Rhythm {
     n_steps: usize,
     steps_per_round: u64,
     updates_per_round: usize,
+    /// Step of the next update after a loss of the memory.
+    learns_from: Option<u64>,
     config: DqnConfig,
 }
 
@@ -86,7 +91,13 @@ struct LearnerTime {
 }
 
 impl Rhythm {
-    pub(super) fn new(plan: &Plan, config: &DqnConfig, n_actions: usize) -> Self {
+    /// That of `plan`. After a loss of the memory it learns from step `learns_from` on.
+    pub(super) fn new(
+        plan: &Plan,
+        config: &DqnConfig,
+        n_actions: usize,
+        learns_from: Option<u64>,
+    ) -> Self {
         let steps_per_round = plan.steps_per_round();
         let updates_per_round = usize::try_from(steps_per_round / config.steps_per_update)
             .expect("no more updates than steps, which are counted in memory");
@@ -96,6 +107,7 @@ impl Rhythm {
             n_steps: usize::try_from(steps_per_round).expect("counted in memory") / plan.env.n_envs,
             steps_per_round,
             updates_per_round,
+            learns_from,
             config: config.clone(),
         }
     }
@@ -107,7 +119,11 @@ impl Rhythm {
 
     /// Updates of the round that begins at `step`.
     fn updates_at(&self, step: u64) -> usize {
-        if step >= self.config.learning_starts_steps {
+        if step
+            >= self
+                .learns_from
+                .unwrap_or(self.config.learning_starts_steps)
+        {
             self.updates_per_round
         } else {
             0
@@ -174,6 +190,7 @@ impl<'a> Learner<'a> {
             updates: start.updates,
             means: Means::resumed(&start.means),
             time: LearnerTime::default(),
+            is_whole: true,
         }
     }
 
@@ -266,11 +283,20 @@ impl Training for Learner<'_> {
     /// One round.
     fn advance(&mut self) -> Result<Vec<FinishedGame>> {
         self.memory.open_in_ram()?;
+        self.is_whole = false;
         self.start_round()?;
         let ready = std::mem::take(&mut self.ready);
         let updated = ready.into_iter().map(|batch| self.update(batch));
         let updated = updated.collect::<Result<Vec<_>>>()?;
-        self.end_round(updated)
+        let games = self.end_round(updated)?;
+        self.past.mark();
+        self.is_whole = true;
+        Ok(games)
+    }
+
+    /// Not after a round that has failed: the agent may have learned from its batches, and what it was to collect is gone.
+    fn is_whole(&self) -> bool {
+        self.is_whole
     }
 
     fn step(&self) -> u64 {
@@ -281,16 +307,23 @@ impl Training for Learner<'_> {
         self.updates
     }
 
-    fn settle(&mut self, folder: &Path, screen: &Screen) -> Result<()> {
+    fn settle(&mut self, folder: &Path, opened: Option<Opened>, screen: &Screen) -> Result<()> {
         let saved = self.saved.take();
-        self.memory.settle(folder, saved.as_ref())?;
+        let is_kept = opened.is_some();
+        self.memory.settle(folder, saved.as_ref(), opened)?;
         if !self.memory.has_room() {
             screen.warn(
                 "this file system cannot reserve room for the replay memory; a full disk would end the run",
             );
         }
-        if let Some(saved) = &saved {
-            self.ready = self.memory.gather(saved, &mut self.spare)?;
+        match &saved {
+            Some(saved) if is_kept => self.ready = self.memory.gather(saved, &mut self.spare)?,
+            // It is lost, and filled as in the beginning.
+            Some(_) => {
+                let learns_from = self.step + self.rhythm.config.learning_starts_steps;
+                self.rhythm.learns_from = Some(learns_from);
+            }
+            None => {}
         }
         Ok(())
     }
@@ -305,7 +338,8 @@ impl Training for Learner<'_> {
         Ok(TrainingState {
             tensors,
             replay,
-            recordings: self.past.snapshot(),
+            learns_from: self.rhythm.learns_from,
+            recordings: self.past.marked(),
             means: self.means.sums(),
         })
     }

@@ -1,34 +1,28 @@
 //! The replay memory of a run, with what it is filled from and drawn by.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use rlrun_agents::dqn::DqnConfig;
-use rlrun_agents::replay::{
-    Ending, Prioritization, Replay, ReplayBatch, ReplayError, ReplayShape, Step,
-};
+use rlrun_agents::replay::{Ending, Prioritization, Replay, ReplayBatch, ReplayError, Step};
 use rlrun_agents::rollout::Rollout;
 use rlrun_agents::stream::{Consumer, stream};
 use rlrun_agents::task::Task;
 use tch::Tensor;
 
-use crate::plan::{Plan, ReplayPlan, replay_slack};
+use super::filing::{Filing, Opened};
 use crate::request::RequestError;
-use crate::run::replay_file::{
-    Contents, ReplayFile, ReplayFileError, Residence, Voucher, in_memory,
-};
+use crate::run::replay_file::{ReplayFile, ReplayFileError, Voucher, in_memory};
 use crate::train::setup::Start;
 
 /// The replay memory.
 pub(super) struct Memory {
-    shape: ReplayShape,
+    filing: Filing,
     prioritization: Option<Prioritization>,
     task: Task,
     /// \[B, obs\] what the environments show now.
     obs_now: Vec<u8>,
-    identity: String,
-    plan: ReplayPlan,
     replay: Option<Arc<Replay>>,
     file: Option<ReplayFile>,
 }
@@ -56,8 +50,6 @@ impl Saved {
     }
 }
 
-/// Name of the file in the run folder.
-const FILE: &str = "replay.bin";
 /// Names of the tensors in a checkpoint.
 const SLOTS: &str = "replay/slots";
 const WEIGHTS: &str = "replay/weights";
@@ -100,45 +92,26 @@ impl Draw {
 }
 
 impl Memory {
-    /// The memory that `plan` describes, not opened yet.
+    /// The memory of such a file, not opened yet. `obs_now` \[B, obs\] is what the environments show now.
     ///
     /// # Errors
     /// If such a memory is not possible.
     pub(super) fn new(
-        plan: &Plan,
-        (config, replay): (&DqnConfig, &ReplayPlan),
+        filing: Filing,
+        config: &DqnConfig,
         task: Task,
-        stack: usize,
         obs_now: Vec<u8>,
     ) -> Result<Self> {
-        let n_envs = plan.env.n_envs;
-        let obs_len = obs_now.len() / n_envs;
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "rewards are summed in 32-bit floats, like the network computes"
-        )]
-        let discount = config.discount as f32;
-        let shape = ReplayShape {
-            n_envs,
-            capacity: config.replay_capacity,
-            slack: replay_slack(config.replay_capacity, n_envs),
-            frame_len: obs_len / stack,
-            stack,
-            n_step: config.n_step,
-            discount,
-        };
-        shape.check()?;
+        filing.shape().check()?;
         let prioritization = config.prioritized.then_some(Prioritization {
             alpha: config.priority_alpha,
             epsilon: config.priority_epsilon,
         });
         Ok(Self {
-            shape,
+            filing,
             prioritization,
             task,
             obs_now,
-            identity: format!("{} {}", plan.game, plan.protocol),
-            plan: replay.clone(),
             replay: None,
             file: None,
         })
@@ -146,7 +119,7 @@ impl Memory {
 
     /// An empty batch of `n` transitions.
     pub(super) fn batch(&self, n: usize) -> ReplayBatch {
-        ReplayBatch::new(n, self.shape.obs_len())
+        ReplayBatch::new(n, self.filing.shape().obs_len())
     }
 
     /// Opens an empty memory in RAM that no file stands behind, unless it is open.
@@ -155,56 +128,42 @@ impl Memory {
     /// Those of the memory.
     pub(super) fn open_in_ram(&mut self) -> Result<()> {
         if self.replay.is_none() {
-            let region = in_memory(&self.shape)?;
-            self.begin(Replay::new(self.shape, region, self.prioritization)?);
+            let shape = self.filing.shape();
+            let region = in_memory(&shape)?;
+            self.begin(Replay::new(shape, region, self.prioritization)?);
         }
         Ok(())
     }
 
-    /// Opens the memory of the run in `folder`: an empty one with a new file, or the one that was saved, as it was then.
+    /// Opens the memory of the run in `folder`: an empty one with a new file, or the one that was saved, as it was then, in the
+    /// file that was `opened`. One that was saved and is not to be opened is lost: an empty one takes its place.
     ///
     /// # Errors
-    /// A [`RequestError`] if there is no room for the file, or if it does not hold what the checkpoint vouches for.
-    pub(super) fn settle(&mut self, folder: &Path, saved: Option<&Saved>) -> Result<()> {
-        let path = self.path(folder);
+    /// A [`RequestError`] if there is no room for the file.
+    pub(super) fn settle(
+        &mut self,
+        folder: &Path,
+        saved: Option<&Saved>,
+        opened: Option<Opened>,
+    ) -> Result<()> {
         let refused = |error: ReplayFileError| RequestError::new(error.to_string());
-        let contents = Contents {
-            identity: &self.identity,
-            shape: self.shape,
-            residence: if self.plan.is_mapped() {
-                Residence::Mapped
-            } else {
-                Residence::InMemory
-            },
-        };
-        let (file, region) = match saved {
-            None => ReplayFile::create(&path, &contents),
-            Some(saved) => ReplayFile::open(&path, &contents, &saved.voucher),
-        }
-        .map_err(refused)?;
-        self.file = Some(file);
-        let empty = Replay::new(self.shape, region, self.prioritization)?;
-        let Some(saved) = saved else {
-            self.begin(empty);
+        let shape = self.filing.shape();
+        let (Some(saved), Some((file, region))) = (saved, opened) else {
+            if saved.is_some() {
+                self.filing.remove(folder).map_err(refused)?;
+            }
+            let (file, region) = self.filing.create(folder).map_err(refused)?;
+            self.file = Some(file);
+            self.begin(Replay::new(shape, region, self.prioritization)?);
             return Ok(());
         };
+        self.file = Some(file);
         let priorities = floats(&saved.tensors, PRIORITIES)?;
+        let empty = Replay::new(shape, region, self.prioritization)?;
         let replay = empty.resumed(&saved.voucher.state, &priorities)?;
         // The environments go on where they were, and so do the games in the memory.
         self.replay = Some(Arc::new(replay));
         Ok(())
-    }
-
-    /// Where the file is: in the run folder, or in the folder of mapped memories under the run's name.
-    fn path(&self, folder: &Path) -> PathBuf {
-        if !self.plan.is_mapped() {
-            return folder.join(FILE);
-        }
-        let game = self.identity.replace([' ', ':'], "-");
-        // `.` is a name of it, too.
-        let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-        let run = folder.file_name().unwrap_or_default().to_string_lossy();
-        self.plan.dir.join(format!("{game}-{run}.replay"))
     }
 
     /// Whether the file system has promised the room for the file.
@@ -288,9 +247,10 @@ impl Memory {
 
     /// Takes a memory whose environments begin new games.
     fn begin(&mut self, mut replay: Replay) {
-        let obs = self.obs_now.chunks_exact(self.shape.obs_len());
+        let shape = self.filing.shape();
+        let obs = self.obs_now.chunks_exact(shape.obs_len());
         for (env, obs) in obs.enumerate() {
-            replay.begin(env, newest_frame(obs, self.shape.frame_len));
+            replay.begin(env, newest_frame(obs, shape.frame_len));
         }
         self.replay = Some(Arc::new(replay));
     }
@@ -315,7 +275,7 @@ impl Memory {
     /// # Errors
     /// If the memory is still being read.
     pub(super) fn store(&mut self, rollout: &Rollout) -> Result<()> {
-        let (task, frame_len) = (self.task, self.shape.frame_len);
+        let (task, frame_len) = (self.task, self.filing.shape().frame_len);
         let replay = self.replay_mut()?;
         let n_envs = rollout.n_envs();
         for t in 0..rollout.n_steps() {

@@ -21,9 +21,11 @@
 //! | [`learner`] | the rounds |
 //! | [`stations`] | everyone who works for the learner |
 //! | [`explorer`] | chooses actions |
-//! | [`memory`] | the replay memory with its file |
+//! | [`memory`] | the replay memory |
+//! | [`filing`] | which file it lies in |
 
 mod explorer;
+mod filing;
 mod learner;
 mod memory;
 #[cfg(test)]
@@ -34,13 +36,14 @@ use std::thread;
 
 use anyhow::Result;
 use rlrun_agents::dqn::{Dqn, DqnConfig};
-use rlrun_envs::{EnvSpec, ObsShape};
+use rlrun_envs::EnvSpec;
 
 use self::explorer::{Epsilon, Explorer};
+pub(crate) use self::filing::{Filing, Opened};
 use self::learner::{Baggage, Learner, Rhythm};
 use self::memory::{Memory, Saved};
 use self::stations::Stations;
-use super::actors::Actors;
+use super::actors::{Actors, Footing};
 use super::collect::Collector;
 use super::games::Place;
 use super::home::{Home, Homes};
@@ -71,7 +74,7 @@ fn with_learner<T>(
     threading: Threading,
     drive: impl FnOnce(&mut Learner<'_>, &EnvSpec) -> Result<T>,
 ) -> Result<T> {
-    let (worlds, (agent, task)) = worlds_and(plan, &start.recordings, Homes::ANYWHERE, |task| {
+    let (worlds, (agent, task)) = worlds_and(plan, &start.retracing, Homes::ANYWHERE, |task| {
         let compute = plan.learner.compute();
         let mut agent = Dqn::new(config.clone(), &plan.torso, task, compute, plan.seed)?;
         if let Some(tensors) = &start.tensors {
@@ -88,13 +91,10 @@ fn with_learner<T>(
         .flat_map(|standing| &standing.batch.obs)
         .copied()
         .collect();
-    let stack = match spec.obs_shape {
-        ObsShape::Frames([n_frames, ..]) => n_frames,
-        ObsShape::Features(_) => 1,
-    };
-    let memory = Memory::new(plan, (config, replay), task, stack, obs_now)?;
+    let filing = Filing::new(plan, (config, replay), &spec);
+    let memory = Memory::new(filing, config, task, obs_now)?;
     let saved = Saved::of(start);
-    let rhythm = Rhythm::new(plan, config, spec.n_actions);
+    let rhythm = Rhythm::new(plan, config, spec.n_actions, start.learns_from);
     let place = Place {
         first_env: 0,
         n_envs_total: plan.env.n_envs,
@@ -110,7 +110,8 @@ fn with_learner<T>(
         rollout: collector.spare_rollout(),
     };
     thread::scope(|scope| {
-        let actors = Actors::start(scope, groups, threading, Home::ANYWHERE)?;
+        let footing = Footing::new(plan, threading, Home::ANYWHERE);
+        let actors = Actors::start("actor", groups, footing)?;
         let stations = Stations::start(
             scope,
             plan,
