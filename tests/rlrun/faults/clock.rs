@@ -36,7 +36,7 @@ impl Jumps {
         if compiler.status().is_ok_and(|status| status.success()) {
             return Some(Self(library));
         }
-        eprintln!("SKIPPED: no clock jumps without a C compiler for Linux");
+        super::say("SKIPPED: no clock jumps without a C compiler for Linux");
         None
     }
 

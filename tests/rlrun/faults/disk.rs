@@ -58,7 +58,9 @@ pub(super) fn try_sizes(sizes_kib: &[u64]) {
             let ended = match ended {
                 Ok(ended) if ended.stdout.contains("ended ") => ended,
                 other => {
-                    eprintln!("SKIPPED: no file system can be mounted here: {other:?}");
+                    super::say(&format!(
+                        "SKIPPED: no file system can be mounted here: {other:?}"
+                    ));
                     return;
                 }
             };
@@ -80,10 +82,10 @@ pub(super) fn try_sizes(sizes_kib: &[u64]) {
             }
             endings.push(format!("{size}: {}", &status["ended ".len()..]));
         }
-        println!(
+        super::say(&format!(
             "SOAK full disk: {words}: {} (KiB: first and second status)",
             endings.join(", ")
-        );
+        ));
     }
 }
 

@@ -22,6 +22,12 @@ fn number(name: &str, otherwise: u64) -> u64 {
     text.map_or(otherwise, |text| text.parse().expect("a number"))
 }
 
+/// A line of the table that `scripts/soak` prints.
+#[expect(clippy::print_stdout, reason = "the test runner passes it on")]
+fn say(line: &str) {
+    println!("{line}");
+}
+
 #[test]
 fn a_run_to_which_all_sorts_of_things_happen_ends_as_if_nothing_had() {
     let mut tally = Tally::default();
@@ -29,7 +35,7 @@ fn a_run_to_which_all_sorts_of_things_happen_ends_as_if_nothing_had() {
         let rng = ChaCha8Rng::seed_from_u64(seed);
         Ordeal::begin(case, rng).run(5, &mut tally);
     }
-    println!("{tally}");
+    say(&tally.to_string());
     assert!(tally.n_faults() >= 4, "{tally}");
 }
 
@@ -48,9 +54,10 @@ fn soak() {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(round);
         Ordeal::begin(case, rng).run(12, &mut tally);
-        println!("SOAK run {}: {} as uninterrupted", round + 1, case.words());
+        let words = case.words();
+        say(&format!("SOAK run {}: {words} as uninterrupted", round + 1));
     }
-    println!("SOAK kills: {tally}");
+    say(&format!("SOAK kills: {tally}"));
     disk::try_sizes(&disk::SIZES_KIB);
     assert!(tally.n_kills > 0);
 }

@@ -62,6 +62,7 @@ pub(super) const CASES: [Case; 6] = [
 
 /// What happened.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_field_names, reason = "counts begin with n")]
 pub(super) struct Tally {
     pub(super) n_kills: u64,
     n_stops: u64,
