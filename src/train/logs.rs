@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 
 use super::evaluation::{Evaluation, Player};
 use super::games::FinishedGame;
+use super::hparams;
 use crate::plan::Plan;
 use crate::run::folder::RunFolder;
 use crate::run::rows::{EpisodeRow, EvaluationRow};
@@ -24,6 +25,11 @@ impl Logs {
     pub(super) fn create(folder: &RunFolder, plan: &Plan) -> Self {
         let mut scalars = Scalars::create(folder.path());
         scalars.add_text("plan", &format!("```toml\n{}```", plan.to_toml()), 0);
+        scalars.add_hparams(
+            &hparams::columns(),
+            &hparams::METRICS,
+            &hparams::values(plan),
+        );
         Self {
             scalars,
             episodes: Table::create(folder.episodes_csv()),

@@ -12,6 +12,7 @@
 //! | [`games`] | full games and their raw scores |
 //! | [`home`] | which core a thread lives on |
 //! | [`logs`] | tables and scalars that grow while a run goes on |
+//! | [`hparams`] | a run's row in TensorBoard's HParams tab |
 //! | [`metrics`] | the scalars in TensorBoard |
 //! | [`entry`] | how a run is entered: a new folder, or one to go on in |
 //! | [`session`] | a run with its folder: logs, checkpoints, stop |
@@ -27,6 +28,7 @@ mod entry;
 mod evaluation;
 mod games;
 pub(crate) mod home;
+mod hparams;
 mod logs;
 mod metrics;
 #[cfg(test)]
