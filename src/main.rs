@@ -11,6 +11,8 @@ mod plan;
 mod process;
 mod request;
 mod run;
+mod sweep;
+mod tensorboard;
 mod toy;
 mod train;
 
@@ -51,6 +53,8 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
             TrainAction::Describe(plan) => cli::print(&plan),
             TrainAction::Train(request) => train::run(&request)?,
         },
+        Command::Sweep(args) => return sweep::run(&args.request(), &Machine::detect()),
+        Command::Tensorboard(args) => return tensorboard::run(&args.request()),
         Command::Bench(args) => bench::run(&args.what)?,
         Command::Toy(args) => args.run(&Machine::detect())?,
         Command::Games(args) => cli::print(&games::table(args.name.as_deref())?),

@@ -2,6 +2,8 @@
 
 mod bench_args;
 mod output;
+mod sweep_args;
+mod tensorboard_args;
 mod toy_args;
 mod train_args;
 
@@ -15,6 +17,8 @@ pub(crate) use bench_args::{
     Measuring,
 };
 pub(crate) use output::{complain, in_one_line, print};
+pub(crate) use sweep_args::SweepArgs;
+pub(crate) use tensorboard_args::TensorboardArgs;
 pub(crate) use toy_args::ToyArgs;
 pub(crate) use train_args::{PlanArgs, TrainAction, TrainArgs};
 
@@ -28,6 +32,8 @@ Examples:
   rlrun --game MsPacman --torso coordconv --steps 1M --seed 1
   rlrun --game Pong --preset baselines --set a2c.learning_rate=1e-3 --dry-run
   rlrun --resume runs/MsPacman/a2c-coordconv/NAME
+  rlrun sweep --games MsPacman,Breakout --seeds 1-3 --steps 2M
+  rlrun tensorboard --open
   rlrun games MsPacman";
 
 /// Trains Atari agents with conv and CoordConv torsos.
@@ -55,6 +61,10 @@ pub(crate) enum Command {
     /// Train an agent; the same as giving its options without `train`
     #[command(after_help = EXAMPLES)]
     Train(Box<TrainArgs>),
+    /// Train a grid of games, torsos and seeds, a few runs at a time; given again, it goes on
+    Sweep(Box<SweepArgs>),
+    /// Compare runs in a browser: TensorBoard on the runs folder
+    Tensorboard(TensorboardArgs),
     /// Measure the speed of this machine
     Bench(BenchArgs),
     /// Learn the coordinate tasks of the CoordConv paper: a check of minutes, or its experiments

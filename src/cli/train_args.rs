@@ -100,7 +100,7 @@ pub(crate) struct TrainArgs {
     /// Name of the run's own folder, in place of seedK-TIME
     #[arg(long, value_name = "NAME", help_heading = WHERE)]
     name: Option<String>,
-    /// Go on with the run in DIR; only --steps, --device, --serial and --quiet go with it
+    /// Go on with the run in DIR; only --steps, --device, --serial, --share-cores and --quiet go with it
     #[arg(long, value_name = "DIR", help_heading = WHERE)]
     resume: Option<PathBuf>,
     /// Print the plan as TOML and stop; nothing is written
@@ -112,6 +112,9 @@ pub(crate) struct TrainArgs {
     /// Do everything on one thread, for debugging; the numbers are the same
     #[arg(long, help_heading = WHERE)]
     serial: bool,
+    /// Give no worker a core of its own, whatever learner.own_cores says: other runs work beside this one. The numbers are the same
+    #[arg(long, help_heading = WHERE, conflicts_with = "serial")]
+    share_cores: bool,
 }
 
 /// What `train` is to do.
@@ -215,6 +218,8 @@ impl TrainArgs {
         }
         let threading = if self.serial {
             Threading::Serial
+        } else if self.share_cores {
+            Threading::ActorsOnSharedCores
         } else {
             Threading::Actors
         };
@@ -246,7 +251,7 @@ impl TrainArgs {
         if let Some(option) = self.beside_resume() {
             return Err(RequestError::new(format!(
                 "{option} does not go with --resume: a resumed run keeps the plan in its folder; \
-                 only --steps, --device, --serial and --quiet may be given"
+                 only --steps, --device, --serial, --share-cores and --quiet may be given"
             )));
         }
         let plan = plan::resume(dir, self.plan.steps, self.plan.device, machine)?;

@@ -117,7 +117,11 @@ pub(crate) fn new_event_file(dir: &Path, now: u64) -> PathBuf {
     dir.join(format!("{PREFIX}{time:010}.rlrun"))
 }
 
-fn event_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
+/// The event files of `dir`, oldest first.
+///
+/// # Errors
+/// When the folder cannot be listed.
+pub(crate) fn event_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(dir)? {
         let entry = entry?;

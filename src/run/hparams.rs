@@ -19,6 +19,9 @@ use tensorboard_proto::summary::{
 };
 use toml::Value;
 
+/// The field `differs` of `HParamInfo`, which the crate's copy of the format does not have yet.
+const DIFFERS: u32 = 7;
+
 /// A column of the tab.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Column {
@@ -28,9 +31,12 @@ pub(crate) struct Column {
     pub(crate) example: Value,
     /// The words it can be; empty where they are not listed. The tab has a box to tick for each.
     pub(crate) words: Vec<String>,
+    /// Whether it is what tells one run from another. The tab puts such columns first, each part in the order of the alphabet, and shows
+    /// five at the start.
+    pub(crate) tells_apart: bool,
 }
 
-/// What the tab shows of all runs: its columns, the first five of which are shown at the start, and the tags of curves.
+/// What the tab shows of all runs: its columns, and the tags of curves.
 pub(crate) fn experiment(columns: &[Column], metrics: &[&str]) -> Summary {
     let mut experiment = Experiment::new();
     let infos = columns.iter().map(|column| {
@@ -41,6 +47,8 @@ pub(crate) fn experiment(columns: &[Column], metrics: &[&str]) -> Summary {
             Value::Boolean(_) => DataType::DATA_TYPE_BOOL,
             _ => DataType::DATA_TYPE_STRING,
         });
+        info.unknown_fields
+            .add_varint(DIFFERS, u64::from(column.tells_apart));
         if !column.words.is_empty() {
             let words = column.words.iter().cloned().map(Value::String);
             let mut list = ListValue::new();

@@ -71,6 +71,19 @@ impl RunLock {
         writeln!(file, "{}", process::id()).map_err(io_error)?;
         Ok(Self { _file: file })
     }
+
+    /// The pid of the process that holds the lock on `dir`, if one does. Nothing is written.
+    pub(crate) fn holder(dir: &Path) -> Option<String> {
+        let path = dir.join("lock");
+        let file = File::open(&path).ok()?;
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => {
+                let pid = fs::read_to_string(&path).unwrap_or_default();
+                Some(pid.trim().to_owned())
+            }
+            _ => None,
+        }
+    }
 }
 
 #[cfg(test)]

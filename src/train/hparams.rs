@@ -10,7 +10,7 @@ use crate::run::hparams::Column;
 /// The curves whose last values stand beside the hyper-parameters.
 pub(super) const METRICS: [&str; 2] = ["rollout/ep_rew_mean", "eval/mean_reward"];
 
-/// What every agent has: the column, and its key in a plan. The tab shows the first five at the start.
+/// What every agent has: the column, and its key in a plan.
 const COMMON: [(&str, &str); 8] = [
     ("game", "game"),
     ("torso", "torso.kind"),
@@ -22,6 +22,9 @@ const COMMON: [(&str, &str); 8] = [
     ("torso.coord_radius", "torso.coord_radius"),
 ];
 
+/// How many of these tell one run from another.
+const N_TELLING: usize = 5;
+
 /// The columns of all agents.
 ///
 /// # Panics
@@ -31,7 +34,7 @@ pub(super) fn columns() -> Vec<Column> {
         let entries = entries(defaults(agent)).expect("a test reads the shipped configurations");
         (agent, entries)
     });
-    let common = COMMON.iter().map(|&(name, key)| {
+    let common = COMMON.iter().enumerate().map(|(idx, &(name, key))| {
         let mut known = shipped[0].1.iter();
         let default = known.find(|entry| entry.key == key);
         Column {
@@ -40,6 +43,7 @@ pub(super) fn columns() -> Vec<Column> {
             example: default
                 .map_or_else(|| Value::String(String::new()), |entry| entry.value.clone()),
             words: words(name),
+            tells_apart: idx < N_TELLING,
         }
     });
     let own = shipped.iter().flat_map(|(agent, entries)| {
@@ -48,6 +52,7 @@ pub(super) fn columns() -> Vec<Column> {
             name: entry.key.clone(),
             example: entry.value.clone(),
             words: Vec::new(),
+            tells_apart: false,
         })
     });
     common.chain(own).collect()
@@ -125,7 +130,8 @@ mod tests {
                 assert!(example.same_type(value), "{name}");
             }
         }
-        let first: Vec<&str> = columns[..5].iter().map(|c| c.name.as_str()).collect();
-        assert_eq!(first, ["game", "torso", "seed", "agent", "protocol"]);
+        let telling = columns.iter().filter(|column| column.tells_apart);
+        let telling: Vec<&str> = telling.map(|column| column.name.as_str()).collect();
+        assert_eq!(telling, ["game", "torso", "seed", "agent", "protocol"]);
     }
 }

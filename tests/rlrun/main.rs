@@ -7,5 +7,7 @@ mod dqn;
 mod exact;
 mod program;
 mod resume;
+mod sweep;
+mod tensorboard;
 mod toy;
 mod train;

@@ -64,6 +64,7 @@ fn column(name: &str, example: impl Into<Value>, words: &[&str]) -> Column {
         name: name.to_owned(),
         example: example.into(),
         words: words.iter().map(|&word| word.to_owned()).collect(),
+        tells_apart: ["torso", "seed"].contains(&name),
     }
 }
 
@@ -99,8 +100,8 @@ fn the_plugin_lists_each_run_once_with_its_values_and_last_score_also_after_a_re
     assert_eq!(
         shown["columns"],
         json!([
-            ["torso", 1, ["conv", "coordconv"]],
             ["seed", 3, []],
+            ["torso", 1, ["conv", "coordconv"]],
             ["a2c.learning_rate", 3, []],
             ["dqn.double", 2, []]
         ])

@@ -46,7 +46,9 @@ pub(crate) fn with_crew<T>(
             let home = homes.of_worker(number);
             let mut actors = Actors::start(scope, groups, threading, home)?;
             let place = match threading {
-                Threading::Actors if number > 0 => Place::Elsewhere,
+                Threading::Actors | Threading::ActorsOnSharedCores if number > 0 => {
+                    Place::Elsewhere
+                }
                 _ => Place::Here,
             };
             let work = move |step| {
