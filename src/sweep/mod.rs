@@ -46,7 +46,7 @@ use crate::cli;
 use crate::plan::Machine;
 use crate::request::RequestError;
 use crate::run::lock::{LockError, RunLock};
-use crate::run::screen::Verbosity;
+use crate::run::screen::{Screen, Verbosity};
 use board::{Board, table};
 use child::Place;
 use cores::Shares;
@@ -81,65 +81,118 @@ pub(crate) struct SweepRequest {
     pub(crate) quiet: bool,
 }
 
+/// All runs of a sweep, and what it takes to work them off.
+struct Sweep {
+    runs: Vec<(GridRun, Standing)>,
+    place: Place,
+    n_jobs: usize,
+    /// Cores that the widest run keeps busy.
+    width: usize,
+}
+
 /// Trains what is not finished yet.
 ///
 /// # Errors
 /// A [`RequestError`] before anything is started; runs that failed, when the others are done all the same.
 pub(crate) fn run(request: &SweepRequest, machine: &Machine) -> Result<ExitCode> {
-    let files = request.files.iter().map(|path| SweepFile::read(path));
-    let files = files.collect::<Result<Vec<_>, _>>()?;
-    let runs = expand(&files, &request.options, machine)?;
-    let runs_root = agreed("runs", request.runs.clone(), &files, |file| {
-        file.keys.runs.clone()
-    })?;
-    let jobs = agreed("jobs", request.jobs, &files, |file| file.keys.jobs)?;
-    let place = Place::new(&runs_root.unwrap_or_else(|| PathBuf::from(RUNS)));
-    let standings: Vec<Standing> = runs
-        .iter()
-        .map(|run| Standing::of(run, &place.runs_root))
-        .collect();
-    let todo: Vec<&GridRun> = runs
-        .iter()
-        .zip(&standings)
-        .filter(|(_, standing)| !matches!(standing, Standing::Finished(_)))
-        .map(|(run, _)| run)
-        .collect();
-    let n_jobs = room::jobs(jobs, &todo, machine)?;
-    let refusal = refusal(&runs, &standings);
+    let sweep = Sweep::prepare(request, machine)?;
     if request.is_dry {
-        cli::print(&describe(&runs, &standings, n_jobs, &place));
+        cli::print(&sweep.describe());
     }
-    if let Some(refusal) = refusal {
-        return Err(refusal.into());
-    }
+    sweep.check()?;
     if request.is_dry {
         return Ok(ExitCode::SUCCESS);
     }
-    let new = runs.iter().zip(&standings);
-    let new = new.filter(|(_, standing)| matches!(standing, Standing::New | Standing::Anew));
-    room::check_disk(
-        &new.map(|(run, _)| run).collect::<Vec<_>>(),
-        &place.runs_root,
-    )?;
-    let _lock = lock(&place)?;
-    let width = todo
-        .iter()
-        .map(|run| room::width(&run.plan))
-        .max()
-        .unwrap_or(1);
+    let _lock = lock(&sweep.place)?;
     let verbosity = if request.quiet {
         Verbosity::Quiet
     } else {
         Verbosity::Normal
     };
-    let items = runs
-        .into_iter()
-        .zip(standings)
-        .map(|(run, standing)| Item::new(run, standing));
-    let jobs = (n_jobs, Shares::new(n_jobs, width));
-    let mut pool = Pool::new(items.collect(), &place, jobs, Board::new(verbosity));
+    let items = sweep.runs.into_iter();
+    let items = items.map(|(run, standing)| Item::new(run, standing));
+    let jobs = (sweep.n_jobs, Shares::new(sweep.n_jobs, sweep.width));
+    let mut pool = Pool::new(items.collect(), &sweep.place, jobs, Board::new(verbosity));
     let stopped_by = pool.work()?;
     conclude(&pool.items, stopped_by)
+}
+
+impl Sweep {
+    /// Plans all runs and looks at how they stand.
+    fn prepare(request: &SweepRequest, machine: &Machine) -> Result<Self, RequestError> {
+        let files = request.files.iter().map(|path| SweepFile::read(path));
+        let files = files.collect::<Result<Vec<_>, _>>()?;
+        let runs = expand(&files, &request.options, machine)?;
+        let runs_root = agreed("runs", request.runs.clone(), &files, |file| {
+            file.keys.runs.clone()
+        })?;
+        let jobs = agreed("jobs", request.jobs, &files, |file| file.keys.jobs)?;
+        let place = Place::new(&runs_root.unwrap_or_else(|| PathBuf::from(RUNS)));
+        let look = |run: GridRun| {
+            let standing = Standing::of(&run, &place.runs_root);
+            (run, standing)
+        };
+        let runs: Vec<(GridRun, Standing)> = runs.into_iter().map(look).collect();
+        let is_todo = |standing: &Standing| !matches!(standing, Standing::Finished(_));
+        let todo: Vec<&GridRun> = those(&runs, is_todo).collect();
+        let widest = todo.iter().map(|run| room::width(&run.plan)).max();
+        Ok(Self {
+            n_jobs: room::jobs(jobs, &todo, machine)?,
+            width: widest.unwrap_or(1),
+            runs,
+            place,
+        })
+    }
+
+    /// That every run can be had, and that there is room for all of them.
+    fn check(&self) -> Result<(), RequestError> {
+        let refused = self
+            .runs
+            .iter()
+            .filter_map(|(run, standing)| match standing {
+                Standing::Refused(reason) => Some(format!("{}: {reason}", run.label())),
+                _ => None,
+            });
+        match refused.collect::<Vec<_>>().as_slice() {
+            [] => {}
+            [only] => return Err(RequestError::new(only.clone())),
+            several => {
+                return Err(RequestError::new(format!(
+                    "{} runs cannot be had; nothing was started:\n  {}",
+                    several.len(),
+                    several.join("\n  ")
+                )));
+            }
+        }
+        let is_new = |standing: &Standing| matches!(standing, Standing::New | Standing::Anew);
+        let new: Vec<&GridRun> = those(&self.runs, is_new).collect();
+        room::check_disk(&new, &self.place.runs_root)
+    }
+
+    /// What would happen to each run.
+    fn describe(&self) -> String {
+        let labels = self.runs.iter().map(|(run, _)| run.label().len());
+        let width = labels.max().unwrap_or(0);
+        let mut text = String::new();
+        for (run, standing) in &self.runs {
+            let _ = writeln!(text, "{:width$}  {}", run.label(), standing.in_words());
+        }
+        let dir = self.place.runs_root.display();
+        text + &format!(
+            "{} runs in {dir}, {} at a time",
+            self.runs.len(),
+            self.n_jobs
+        )
+    }
+}
+
+/// The runs that stand in some way.
+fn those<'a>(
+    runs: &'a [(GridRun, Standing)],
+    stands: impl Fn(&Standing) -> bool + 'a,
+) -> impl Iterator<Item = &'a GridRun> {
+    let standing = runs.iter().filter(move |(_, standing)| stands(standing));
+    standing.map(|(run, _)| run)
 }
 
 /// What the option says, else what the files say, which must be of one mind.
@@ -164,38 +217,6 @@ fn agreed<T: PartialEq>(
         )));
     }
     Ok(Some(value))
-}
-
-/// All runs that are not to be touched, with their reasons.
-fn refusal(runs: &[GridRun], standings: &[Standing]) -> Option<RequestError> {
-    let refused: Vec<String> = runs
-        .iter()
-        .zip(standings)
-        .filter_map(|(run, standing)| match standing {
-            Standing::Refused(reason) => Some(format!("{}: {reason}", run.label())),
-            _ => None,
-        })
-        .collect();
-    match refused.as_slice() {
-        [] => None,
-        [only] => Some(RequestError::new(only.clone())),
-        several => Some(RequestError::new(format!(
-            "{} runs cannot be had; nothing was started:\n  {}",
-            several.len(),
-            several.join("\n  ")
-        ))),
-    }
-}
-
-/// What would happen to each run.
-fn describe(runs: &[GridRun], standings: &[Standing], n_jobs: usize, place: &Place) -> String {
-    let width = runs.iter().map(|run| run.label().len()).max().unwrap_or(0);
-    let mut text = String::new();
-    for (run, standing) in runs.iter().zip(standings) {
-        let _ = writeln!(text, "{:width$}  {}", run.label(), standing.in_words());
-    }
-    let dir = place.runs_root.display();
-    text + &format!("{} runs in {dir}, {n_jobs} at a time", runs.len())
 }
 
 /// Makes the sweep's own folder and holds it.
@@ -225,7 +246,7 @@ fn conclude(items: &[Item], stopped_by: Option<i32>) -> Result<ExitCode> {
         } else {
             TERMINATED
         };
-        cli::print("stopped; the same command goes on");
+        Screen::new(Verbosity::Normal).warn("stopped; the same command goes on");
         return Ok(ExitCode::from(status));
     }
     let failed: Vec<String> = items

@@ -1,5 +1,7 @@
 //! Works the grid off: starts runs while there are jobs free, watches them, and passes signals on.
 
+use std::fs;
+use std::io;
 use std::path::Path;
 use std::process::ExitStatus;
 use std::thread;
@@ -7,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use rustix::process::Signal;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::board::{Board, Row, State};
@@ -128,7 +130,7 @@ impl<'a> Pool<'a> {
     /// # Errors
     /// If signals cannot be heard, or the system does not know a process of ours any more; all others are stopped then.
     pub(super) fn work(&mut self) -> Result<Option<i32>> {
-        let mut signals = Signals::new([SIGINT, SIGTERM]).context("taking over Ctrl-C")?;
+        let mut signals = signals().context("taking over Ctrl-C")?;
         let mut last_read: Option<Instant> = None;
         loop {
             for signal in signals.pending() {
@@ -197,7 +199,7 @@ impl<'a> Pool<'a> {
         });
     }
 
-    /// Starts waiting runs while jobs are free. One that cannot be started has failed.
+    /// Starts waiting runs while jobs are free.
     fn start(&mut self) {
         for idx in 0..self.items.len() {
             let Progress::Waiting(standing) = &self.items[idx].progress else {
@@ -207,31 +209,31 @@ impl<'a> Pool<'a> {
             let Some(job) = (0..self.n_jobs).find(|job| !taken.contains(job)) else {
                 return;
             };
-            let run = &self.items[idx].run;
-            let step = match standing {
-                Standing::Resumed(step) => *step,
-                _ => 0,
-            };
-            let watch = Watch::new(self.place.folder(run), step);
-            let label = run.label();
-            let progress = match Child::start(self.place, run, standing, (&self.shares, job)) {
-                Ok(child) => {
-                    let log = self.place.log(run);
-                    let words = standing.in_words();
-                    self.screen()
-                        .say(&format!("{label} {words}; log {}", log.display()));
-                    Progress::Running { child, watch, job }
-                }
-                Err(error) => {
-                    let reason = cli::in_one_line(&error);
-                    self.screen().warn(&format!("{label} FAILED: {reason}"));
-                    Progress::Failed {
-                        reading: watch.reading(),
-                        reason,
-                    }
-                }
-            };
+            let progress = self.begin(&self.items[idx].run, standing, job);
             self.items[idx].progress = progress;
+        }
+    }
+
+    /// Starts a run. One that cannot be started has failed.
+    fn begin(&self, run: &GridRun, standing: &Standing, job: usize) -> Progress {
+        let step = match standing {
+            Standing::Resumed(step) => *step,
+            _ => 0,
+        };
+        let (label, watch) = (run.label(), Watch::new(self.place.folder(run), step));
+        match Child::start(self.place, run, standing, (&self.shares, job)) {
+            Ok(child) => {
+                let (words, log) = (standing.in_words(), self.place.log(run));
+                let line = format!("{label} {words}; log {}", log.display());
+                self.screen().say(&line);
+                Progress::Running { child, watch, job }
+            }
+            Err(error) => {
+                let reason = cli::in_one_line(&error);
+                self.screen().warn(&format!("{label} FAILED: {reason}"));
+                let reading = watch.reading();
+                Progress::Failed { reading, reason }
+            }
         }
     }
 
@@ -292,12 +294,30 @@ impl<'a> Pool<'a> {
     }
 }
 
+/// Ctrl-C, SIGTERM, and the end of the terminal where that would end the sweep: its runs, in groups of their own, would go on without it.
+fn signals() -> io::Result<Signals> {
+    let signals = Signals::new([SIGINT, SIGTERM])?;
+    if !is_ignored(SIGHUP) {
+        signals.add_signal(SIGHUP)?;
+    }
+    Ok(signals)
+}
+
+/// Whether whoever started us, `nohup` for example, had a signal ignored; so it counts where the system does not say.
+fn is_ignored(signal: i32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_none_or(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
 /// The mean score of a run that has reached its end; none if it has not.
 #[expect(
     clippy::option_option,
     reason = "a finished run may have finished no game"
 )]
 fn finished(folder: &Path) -> Option<Option<f64>> {
-    let summary = std::fs::read(folder.join("summary.json")).ok()?;
+    let summary = fs::read(folder.join("summary.json")).ok()?;
     Some(mean_score(&summary))
 }

@@ -147,7 +147,7 @@ mod tests {
         check("a2c", None, machine(2, 100_000), 1);
         check("a2c", None, machine(9, 100_000), 4);
         check("a2c", None, machine(64, 100_000), 6);
-        check("a2c", None, machine(64, 2_000), 2);
+        check("a2c", None, machine(64, 1_400), 2);
         check("a2c", Some(2), machine(2, 100_000), 2);
         check("a2c", Some(99), machine(2, 100_000), 6);
         // A replay memory of 100k transitions has 0.8 GB.

@@ -71,20 +71,9 @@ pub(super) fn mean_score(summary: &[u8]) -> Option<f64> {
 
 /// Why the folder is not of this run, if it is not.
 fn other_plan(run: &GridRun, dir: &Path) -> Option<String> {
-    let path = dir.join("plan.toml");
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) => return Some(format!("{}: {error}; move the folder away", path.display())),
-    };
-    let found: Plan = match toml::from_str(&text) {
+    let found = match read_plan(&dir.join("plan.toml")) {
         Ok(found) => found,
-        Err(error) => {
-            let reason = error.message().lines().next().unwrap_or("damaged");
-            return Some(format!(
-                "{}: {reason}; move the folder away",
-                path.display()
-            ));
-        }
+        Err(reason) => return Some(format!("{reason}; move the folder away")),
     };
     // What is left to the machine was settled by the machine where the run began.
     let there = Machine {
@@ -102,6 +91,19 @@ fn other_plan(run: &GridRun, dir: &Path) -> Option<String> {
             "{}; keep them apart with --tag NAME or other --runs",
             differences.join(", ")
         )
+    })
+}
+
+fn read_plan(path: &Path) -> Result<Plan, String> {
+    let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    toml::from_str(&text).map_err(|error: toml::de::Error| {
+        let reason = error
+            .message()
+            .lines()
+            .next()
+            .unwrap_or("damaged")
+            .to_owned();
+        format!("{}: {reason}", path.display())
     })
 }
 

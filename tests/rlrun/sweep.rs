@@ -166,6 +166,27 @@ fn a_second_signal_kills_what_does_not_stop() {
     assert!(dry.stdout.contains("goes on from step"), "{dry:?}");
 }
 
+/// The end of a terminal is a stop, unless whoever started the sweep wants it to outlive that, as nohup does.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_end_of_the_terminal_stops_a_sweep_unless_it_was_started_to_outlive_it() {
+    for (how, status) in [("default", 143), ("ignore", 0)] {
+        let here = Workplace::new();
+        let sweep = here.command(&format!("{LONG} --torsos conv"));
+        let mut command = Command::new("env");
+        command
+            .arg(format!("--{how}-signal=HUP"))
+            .arg(sweep.get_program());
+        command.args(sweep.get_args()).current_dir(here.path());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let sweep = command.spawn().expect("the program starts");
+        wait_for_checkpoints(&here, &["conv"]);
+        signal(&sweep.id().to_string(), "-HUP");
+        let ended = end(sweep);
+        assert_eq!(ended.status, Some(status), "{how}: {ended:?}");
+    }
+}
+
 #[test]
 fn a_run_that_dies_or_fails_is_reported_with_its_last_words_and_the_rest_go_on() {
     let here = Workplace::new();

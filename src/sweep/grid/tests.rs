@@ -43,6 +43,15 @@ fn every_combination_is_there_once_with_the_seeds_outermost() {
 }
 
 #[test]
+fn every_shipped_sweep_can_be_planned() {
+    for (name, n_runs) in [("small", 12), ("coordconv-9-games", 54)] {
+        let file = SweepFile::read(std::path::Path::new(name)).unwrap();
+        let runs = expand(&[file], &GridOptions::default(), &MACHINE).unwrap();
+        assert_eq!(runs.len(), n_runs, "{name}");
+    }
+}
+
+#[test]
 fn options_win_over_the_file_and_a_classic_has_its_own_torso() {
     let file =
         "games = [\"Pong\"]\ntorsos = [\"conv\"]\nagent = \"a2c\"\nsteps = 1_000\nseeds = [3]\n";
