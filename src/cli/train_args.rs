@@ -109,10 +109,18 @@ pub(crate) struct TrainArgs {
     /// No progress bar; warnings and the summary remain
     #[arg(long, short, help_heading = WHERE)]
     quiet: bool,
+    #[command(flatten)]
+    threading: ThreadingArgs,
+}
+
+/// Options of how threads work, which decide no number.
+#[derive(Args, Clone, Debug, Default)]
+struct ThreadingArgs {
     /// Do everything on one thread, for debugging; the numbers are the same
     #[arg(long, help_heading = WHERE)]
     serial: bool,
-    /// Give no worker a core of its own, whatever learner.own_cores says: other runs work beside this one. The numbers are the same
+    /// Give no worker a core of its own, whatever `learner.own_cores` says: other runs work beside this one. The numbers are the
+    /// same
     #[arg(long, help_heading = WHERE, conflicts_with = "serial")]
     share_cores: bool,
 }
@@ -203,6 +211,18 @@ impl PlanArgs {
     }
 }
 
+impl ThreadingArgs {
+    fn threading(&self) -> Threading {
+        if self.serial {
+            Threading::Serial
+        } else if self.share_cores {
+            Threading::ActorsOnSharedCores
+        } else {
+            Threading::Actors
+        }
+    }
+}
+
 impl TrainArgs {
     /// What is to be done, on this machine.
     ///
@@ -216,17 +236,10 @@ impl TrainArgs {
         if self.dry_run {
             return Ok(TrainAction::Describe(plan.describe()));
         }
-        let threading = if self.serial {
-            Threading::Serial
-        } else if self.share_cores {
-            Threading::ActorsOnSharedCores
-        } else {
-            Threading::Actors
-        };
         Ok(TrainAction::Train(Box::new(TrainRequest {
             plan,
             folder,
-            threading,
+            threading: self.threading.threading(),
             quiet: self.quiet,
         })))
     }

@@ -12,7 +12,7 @@
 //!
 //! | file | what is in it |
 //! | --- | --- |
-//! | [`file`] | sweep files |
+//! | [`mod@file`] | sweep files |
 //! | [`seeds`] | seeds as they are written |
 //! | [`grid`] | all runs with their plans |
 //! | [`standing`] | how a run stands, by its folder |
@@ -232,7 +232,7 @@ fn lock(place: &Place) -> Result<RunLock, RequestError> {
             "a sweep into {} is going on, the process {pid}; wait for it, or stop it: kill {pid}",
             place.runs_root.display()
         )),
-        other => RequestError::new(other.to_string()),
+        error @ LockError::Io { .. } => RequestError::new(error.to_string()),
     })
 }
 

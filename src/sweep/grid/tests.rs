@@ -8,13 +8,13 @@ const MACHINE: Machine = Machine {
     cuda_devices: 0,
 };
 
-fn words(words: &[&str]) -> Option<Vec<String>> {
-    Some(words.iter().map(|&word| word.to_owned()).collect())
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|&word| word.to_owned()).collect()
 }
 
 fn options(games: &[&str]) -> GridOptions {
     GridOptions {
-        games: words(games),
+        games: Some(words(games)),
         ..GridOptions::default()
     }
 }
@@ -56,8 +56,8 @@ fn options_win_over_the_file_and_a_classic_has_its_own_torso() {
     let file =
         "games = [\"Pong\"]\ntorsos = [\"conv\"]\nagent = \"a2c\"\nsteps = 1_000\nseeds = [3]\n";
     let options = GridOptions {
-        games: words(&["Breakout"]),
-        torsos: words(&["coordconv"]),
+        games: Some(words(&["Breakout"])),
+        torsos: Some(words(&["coordconv"])),
         agent: Some("dqn".to_owned()),
         steps: Some(300_000),
         ..GridOptions::default()
