@@ -34,6 +34,11 @@ pub(crate) fn versions() -> Result<BTreeMap<String, String>, EnvError> {
     ]))
 }
 
+/// Bytes that this user may still write to the disk of `dir`, or of where it would be made; `None` where the system does not say.
+pub(crate) fn free_disk_bytes(dir: &Path) -> Option<u64> {
+    disk::free_bytes(&disk::nearest_existing(dir))
+}
+
 /// The command that sets everything up.
 const BOOTSTRAP: &str = "scripts/bootstrap";
 /// What a run's checkpoints and logs fit in, with room to spare.
@@ -252,7 +257,7 @@ fn runs_folder(runs: &Path) -> Finding {
 }
 
 fn free_disk(runs: &Path) -> Finding {
-    match disk::free_bytes(&disk::nearest_existing(runs)) {
+    match free_disk_bytes(runs) {
         None => found("disk", "the system does not say".to_owned()),
         Some(bytes) if bytes >= DISK_BYTES => found("disk", format!("{} free", megabytes(bytes))),
         Some(bytes) => {

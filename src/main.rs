@@ -17,6 +17,8 @@ mod process;
 mod report;
 mod request;
 mod run;
+mod sweep;
+mod tensorboard;
 mod toy;
 mod train;
 mod video;
@@ -60,6 +62,8 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         },
         Command::Eval(args) => eval::run(&args.request())?,
         Command::Play(args) => play::run(&args.request())?,
+        Command::Sweep(args) => return sweep::run(&args.request(), &Machine::detect()),
+        Command::Tensorboard(args) => return tensorboard::run(&args.request()),
         Command::Bench(args) => bench::run(&args.what)?,
         Command::Toy(args) => args.run(&Machine::detect())?,
         Command::Episodes(args) => cli::print(&playback::episodes(args)?),

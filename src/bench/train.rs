@@ -189,7 +189,7 @@ fn row(
         n_workers: plan.n_workers(),
         device: plan.learner.device.to_string(),
         threading: match threading {
-            Threading::Actors => "actors",
+            Threading::Actors | Threading::ActorsOnSharedCores => "actors",
             Threading::Serial => "serial",
         },
         median_frames_per_s: f64::from(plan.frame_skip()) * median,

@@ -6,6 +6,8 @@ mod output;
 mod play_args;
 mod playback_args;
 mod report_args;
+mod sweep_args;
+mod tensorboard_args;
 mod toy_args;
 mod train_args;
 
@@ -23,6 +25,8 @@ pub(crate) use output::{complain, in_one_line, print};
 pub(crate) use play_args::PlayArgs;
 pub(crate) use playback_args::{EpisodesArgs, Form, ReplayArgs, SortKey, Which};
 pub(crate) use report_args::ReportArgs;
+pub(crate) use sweep_args::SweepArgs;
+pub(crate) use tensorboard_args::TensorboardArgs;
 pub(crate) use toy_args::ToyArgs;
 pub(crate) use train_args::{PlanArgs, TrainAction, TrainArgs};
 
@@ -36,6 +40,8 @@ Examples:
   rlrun --game MsPacman --torso coordconv --steps 1M --seed 1
   rlrun --game Pong --preset baselines --set a2c.learning_rate=1e-3 --dry-run
   rlrun --resume runs/MsPacman/a2c-coordconv/NAME
+  rlrun sweep --games MsPacman,Breakout --seeds 1-3 --steps 2M
+  rlrun tensorboard --open
   rlrun games MsPacman";
 
 /// Trains Atari agents with conv and CoordConv torsos.
@@ -67,6 +73,10 @@ pub(crate) enum Command {
     Eval(Box<EvalArgs>),
     /// Watch the agent of a run play a game: as a video, or live in the terminal
     Play(Box<PlayArgs>),
+    /// Train a grid of games, torsos and seeds, a few runs at a time; given again, it goes on
+    Sweep(Box<SweepArgs>),
+    /// Compare runs in a browser: TensorBoard on the runs folder
+    Tensorboard(TensorboardArgs),
     /// Measure the speed of this machine
     Bench(BenchArgs),
     /// Learn the coordinate tasks of the CoordConv paper: a check of minutes, or its experiments

@@ -152,7 +152,13 @@ fn a_resumed_run_refuses_by_name_what_would_change_its_plan() {
             "{error}"
         );
     }
-    for option in ["--steps 2M", "--device cpu", "--quiet", "--serial"] {
+    for option in [
+        "--steps 2M",
+        "--device cpu",
+        "--quiet",
+        "--serial",
+        "--share-cores",
+    ] {
         let error = action(&format!("--resume no/such {option}")).expect_err(option);
         assert!(error.contains("no run folder"), "{error}");
     }

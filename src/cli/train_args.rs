@@ -105,7 +105,8 @@ pub(crate) struct TrainArgs {
     /// Name of the run's own folder, in place of seedK-TIME
     #[arg(long, value_name = "NAME", help_heading = WHERE)]
     name: Option<String>,
-    /// Go on with the run in DIR; only --steps, --device, --replay-dir, --forget-replay, --serial and --quiet go with it
+    /// Go on with the run in DIR; only --steps, --device, --replay-dir, --forget-replay, --serial, --share-cores and --quiet go
+    /// with it
     #[arg(long, value_name = "DIR", help_heading = WHERE)]
     resume: Option<PathBuf>,
     /// With --resume: if dqn's replay memory is damaged or gone, go on with an empty one, which is filled as in the beginning
@@ -118,9 +119,20 @@ pub(crate) struct TrainArgs {
     /// No progress bar; warnings and the summary remain
     #[arg(long, short, help_heading = WHERE)]
     quiet: bool,
+    #[command(flatten)]
+    threading: ThreadingArgs,
+}
+
+/// Options of how threads work, which decide no number.
+#[derive(Args, Clone, Debug, Default)]
+struct ThreadingArgs {
     /// Do everything on one thread, for debugging; the numbers are the same
     #[arg(long, help_heading = WHERE)]
     serial: bool,
+    /// Give no worker a core of its own, whatever `learner.own_cores` says: other runs work beside this one. The numbers are the
+    /// same
+    #[arg(long, help_heading = WHERE, conflicts_with = "serial")]
+    share_cores: bool,
 }
 
 /// What `train` is to do.
@@ -214,6 +226,18 @@ impl PlanArgs {
     }
 }
 
+impl ThreadingArgs {
+    fn threading(&self) -> Threading {
+        if self.serial {
+            Threading::Serial
+        } else if self.share_cores {
+            Threading::ActorsOnSharedCores
+        } else {
+            Threading::Actors
+        }
+    }
+}
+
 impl TrainArgs {
     /// What is to be done, on this machine.
     ///
@@ -227,15 +251,10 @@ impl TrainArgs {
         if self.dry_run {
             return Ok(TrainAction::Describe(plan.describe()));
         }
-        let threading = if self.serial {
-            Threading::Serial
-        } else {
-            Threading::Actors
-        };
         Ok(TrainAction::Train(Box::new(TrainRequest {
             plan,
             folder,
-            threading,
+            threading: self.threading.threading(),
             quiet: self.quiet,
         })))
     }
@@ -260,7 +279,7 @@ impl TrainArgs {
         if let Some(option) = self.beside_resume() {
             return Err(RequestError::new(format!(
                 "{option} does not go with --resume: a resumed run keeps the plan in its folder; \
-                 only --steps, --device, --replay-dir, --forget-replay, --serial and --quiet may be given"
+                 only --steps, --device, --replay-dir, --forget-replay, --serial, --share-cores and --quiet may be given"
             )));
         }
         let changes = Changes {

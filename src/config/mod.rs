@@ -15,7 +15,7 @@ use crate::plan::{AgentKind, AgentPlan, DeviceChoice, EnvPlan, EvalPlan, ReplayP
 
 pub(crate) use layers::{Layers, Origin};
 pub(crate) use number::{grouped, parse_count};
-pub(crate) use text::{entries, line_of};
+pub(crate) use text::{Entry, entries, line_of};
 
 /// The complete default configuration of an agent, built into the binary so that it runs anywhere.
 pub(crate) fn defaults(agent: AgentKind) -> &'static str {

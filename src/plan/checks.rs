@@ -6,7 +6,7 @@ mod dqn;
 use rlrun_envs::{ATARI_BYTES_PER_ENV, ProtocolName, World};
 use rlrun_nn::{CoordLayers, TorsoKind};
 
-use super::{AgentPlan, Machine};
+use super::{AgentPlan, Machine, Plan};
 use crate::config::{Config, Layers, grouped};
 use crate::request::RequestError;
 
@@ -21,6 +21,9 @@ const BASE_BYTES: u64 = 600_000_000;
 /// One step of a batch in an update: the observation as `u8` and `f32`, the torso's activations and their gradients.
 const STEP_BYTES: u64 = 400_000;
 
+/// A row of scalars, and the games since the row before.
+const LOG_ROW_BYTES: u64 = 2_000;
+
 /// Bytes that a run needs at its peak, estimated from above.
 pub(crate) fn memory_bytes(agent: &AgentPlan, n_envs: usize) -> u64 {
     let own = match agent {
@@ -30,6 +33,26 @@ pub(crate) fn memory_bytes(agent: &AgentPlan, n_envs: usize) -> u64 {
     BASE_BYTES
         .saturating_add((n_envs as u64).saturating_mul(ATARI_BYTES_PER_ENV))
         .saturating_add(own)
+}
+
+/// Bytes that a run leaves on disk, estimated from above: its checkpoints with the best one and the one that is being written, the file of
+/// a replay memory in its folder, and its logs.
+pub(crate) fn disk_bytes(plan: &Plan) -> u64 {
+    let (copies, replay) = match &plan.agent {
+        AgentPlan::A2c(_) => (2, 0),
+        AgentPlan::Dqn(config, replay) => (4, dqn::disk_bytes(config, replay, plan.env.n_envs)),
+    };
+    let (network, replay) = match plan.torso.kind {
+        // A transition of some bytes, not of a picture.
+        TorsoKind::Mlp => (100_000, replay / 100),
+        TorsoKind::Conv | TorsoKind::CoordConv => (7_000_000, replay),
+    };
+    let n_checkpoints = (plan.run.checkpoints_kept as u64).saturating_add(2);
+    let rows = plan.total_steps / plan.run.log_interval_steps;
+    n_checkpoints
+        .saturating_mul(copies * network)
+        .saturating_add(replay)
+        .saturating_add(rows.saturating_mul(LOG_ROW_BYTES))
 }
 
 /// Checks everything that does not need the environments.

@@ -14,6 +14,7 @@ mod checks;
 mod cuda;
 mod device;
 mod file;
+mod likeness;
 mod machine;
 mod resolve;
 mod resume;
@@ -28,7 +29,7 @@ use rlrun_nn::{Compute, Precision, TorsoConfig};
 use crate::config::grouped;
 
 pub(crate) use agent::{AgentKind, AgentPlan, ReplayPlan, replay_slack};
-pub(crate) use checks::memory_bytes;
+pub(crate) use checks::{disk_bytes, memory_bytes};
 pub(crate) use device::{DeviceChoice, DeviceName};
 pub(crate) use machine::Machine;
 pub(crate) use resolve::{Asked, ConfigFile, resolve};
@@ -170,6 +171,8 @@ pub(crate) enum LostMemory {
 pub(crate) enum Threading {
     /// An actor thread for each group of environments.
     Actors,
+    /// The same beside other runs: no thread has a core of its own.
+    ActorsOnSharedCores,
     /// Everything on the learner's thread, for debugging.
     Serial,
 }

@@ -35,6 +35,12 @@ pub(crate) struct ConfigFile {
 }
 
 impl ConfigFile {
+    /// A text that stands for the file `name`, line by line.
+    pub(crate) fn of_text(name: &str, text: String) -> Self {
+        let name = name.to_owned();
+        Self { name, text }
+    }
+
     /// Reads a configuration file.
     ///
     /// # Errors

@@ -316,6 +316,12 @@ fn prune(dir: &Path, saved: &Path, keep: usize) {
     }
 }
 
+/// The step of the newest regular checkpoint in `dir`, by its name; whether it is valid is seen when it is loaded.
+pub(crate) fn newest_step(dir: &Path) -> Option<u64> {
+    let newest = newest_first(dir).ok()?.into_iter().next()?;
+    step_of(newest.file_name()?.to_str()?)
+}
+
 fn file_name(step: u64) -> String {
     format!("step-{step:012}.safetensors")
 }

@@ -74,8 +74,20 @@ impl RunLock {
 
     /// Whether a process writes to the run in `dir`. Changes nothing in the folder.
     pub(crate) fn is_held(dir: &Path) -> bool {
-        let file = File::open(dir.join("lock"));
-        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+        Self::holder(dir).is_some()
+    }
+
+    /// The pid of the process that holds the lock on `dir`, if one does. Nothing is written.
+    pub(crate) fn holder(dir: &Path) -> Option<String> {
+        let path = dir.join("lock");
+        let file = File::open(&path).ok()?;
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => {
+                let pid = fs::read_to_string(&path).unwrap_or_default();
+                Some(pid.trim().to_owned())
+            }
+            _ => None,
+        }
     }
 }
 

@@ -30,6 +30,7 @@ pub(crate) mod episode_stats;
 pub(crate) mod episodes;
 pub(crate) mod event_records;
 pub(crate) mod folder;
+pub(crate) mod hparams;
 pub(crate) mod lock;
 pub(crate) mod progress;
 pub(crate) mod rate;

@@ -28,6 +28,7 @@ use tensorboard_rs::summary::scalar;
 
 use super::append::AppendLog;
 use super::event_records::{cut_after, new_event_file, record_of};
+use super::hparams::{self, Column};
 use super::screen::Screen;
 
 /// The event file of one process of a run, as a log that never ends the run.
@@ -84,6 +85,18 @@ impl Scalars {
         if let Some(summary) = png_summary(tag, png) {
             self.add_summary(summary, step);
         }
+    }
+
+    /// Puts the run into the HParams tab; written at the next flush. To be called once for a run: a resume keeps what is of step 0.
+    pub(crate) fn add_hparams(
+        &mut self,
+        columns: &[Column],
+        metrics: &[&str],
+        values: &[(String, toml::Value)],
+    ) {
+        self.add_summary(hparams::experiment(columns, metrics), 0);
+        let start_seconds = since_1970().as_secs_f64();
+        self.add_summary(hparams::session(values, start_seconds), 0);
     }
 
     /// Writes the events that wait; to be called at every log interval.

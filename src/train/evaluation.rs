@@ -101,7 +101,7 @@ impl<'scope> Evaluator<'scope> {
         threading: Threading,
     ) -> Result<Self> {
         let place = match threading {
-            Threading::Actors => Place::Elsewhere,
+            Threading::Actors | Threading::ActorsOnSharedCores => Place::Elsewhere,
             Threading::Serial => Place::Here,
         };
         let cancelled = Cancelled::default();

@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 
 use super::evaluation::Evaluation;
 use super::games::FinishedGame;
+use super::hparams;
 use super::restore::Restored;
 use super::training::Training;
 use crate::plan::Plan;
@@ -29,6 +30,11 @@ impl Logs {
     pub(super) fn create(folder: &RunFolder, plan: &Plan) -> Self {
         let mut scalars = Scalars::create(folder.path());
         scalars.add_text("plan", &format!("```toml\n{}```", plan.to_toml()), 0);
+        scalars.add_hparams(
+            &hparams::columns(),
+            &hparams::METRICS,
+            &hparams::values(plan),
+        );
         Self {
             scalars,
             recorder: Recorder::create(folder.recorder(), plan.env.n_envs),

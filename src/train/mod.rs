@@ -13,6 +13,7 @@
 //! | [`games`] | full games and their raw scores |
 //! | [`home`] | which core a thread lives on |
 //! | [`logs`] | tables and scalars that grow while a run goes on |
+//! | [`hparams`] | a run's row in TensorBoard's HParams tab |
 //! | [`metrics`] | the scalars in TensorBoard |
 //! | [`entry`] | how a run is entered: a new folder, or one to go on in |
 //! | [`best`] | whether the best checkpoint is that of the run as it stands |
@@ -31,6 +32,7 @@ mod entry;
 mod evaluation;
 mod games;
 pub(crate) mod home;
+mod hparams;
 mod logs;
 mod metrics;
 #[cfg(test)]

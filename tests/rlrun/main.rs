@@ -12,5 +12,7 @@ mod program;
 mod recorder;
 mod report;
 mod resume;
+mod sweep;
+mod tensorboard;
 mod toy;
 mod train;

@@ -44,6 +44,15 @@ pub fn versions() -> Result<Versions, EnvError> {
     Ok(ale()?.versions.clone())
 }
 
+/// The interpreter of the virtual environment in use, and the folder of its packages. Python is not started.
+///
+/// # Errors
+/// There is no virtual environment for the linked Python; the message names the command that makes one.
+pub fn interpreter_and_packages() -> Result<(PathBuf, PathBuf), EnvError> {
+    let venv = venv::find(&interpreter::linked_version())?;
+    Ok((venv.interpreter(), venv.site_packages))
+}
+
 /// The parts of ale-py that we call.
 #[derive(Debug)]
 pub(crate) struct Ale {

@@ -187,7 +187,7 @@ fn nothing_is_new_in_a_batch_that_was_rebuilt_until_it_goes_on() {
     let (mut env, mut batch) = begin(&config);
     play(&mut env, &mut batch, 0..20);
     let (mut twin, mut twin_batch) = begin(&config);
-    twin.rebuild(env.recordings().snapshot(), &mut twin_batch)
+    twin.rebuild(env.recordings().snapshot(), &mut twin_batch, || true)
         .unwrap();
     let recordings = twin.recordings();
     assert!(recordings.take_new().iter().all(Vec::is_empty));

@@ -22,6 +22,15 @@ pub(super) fn memory_bytes(dqn: &DqnConfig, replay: &ReplayPlan, n_envs: usize) 
         .saturating_add(replay_bytes(dqn, replay, n_envs))
 }
 
+/// Bytes of the file of the replay memory in the run's own folder.
+pub(super) fn disk_bytes(dqn: &DqnConfig, replay: &ReplayPlan, n_envs: usize) -> u64 {
+    if replay.is_mapped() {
+        0
+    } else {
+        replay_bytes(dqn, replay, n_envs)
+    }
+}
+
 fn replay_bytes(dqn: &DqnConfig, replay: &ReplayPlan, n_envs: usize) -> u64 {
     let capacity = dqn.replay_capacity as u64;
     let slots =

@@ -49,7 +49,9 @@ pub(crate) fn with_crew<T>(
             let footing = Footing::new(plan, threading, home);
             let mut actors = Actors::start("actor", groups, footing)?;
             let place = match threading {
-                Threading::Actors if number > 0 => Place::Elsewhere,
+                Threading::Actors | Threading::ActorsOnSharedCores if number > 0 => {
+                    Place::Elsewhere
+                }
                 _ => Place::Here,
             };
             let work = move |step| {

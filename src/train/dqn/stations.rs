@@ -66,7 +66,7 @@ impl<'a> Stations<'a> {
         threading: Threading,
     ) -> Result<Self> {
         let place = match threading {
-            Threading::Actors => Place::Elsewhere,
+            Threading::Actors | Threading::ActorsOnSharedCores => Place::Elsewhere,
             Threading::Serial => Place::Here,
         };
         let collect = move |order: CollectOrder| {
