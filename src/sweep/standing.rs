@@ -83,6 +83,7 @@ fn other_plan(run: &GridRun, dir: &Path) -> Option<String> {
             DeviceName::Cpu => 0,
             DeviceName::Cuda(index) => index + 1,
         },
+        multiplies_bf16: true,
     };
     let plan = resolve(&run.asked, &there).unwrap_or_else(|_| run.plan.clone());
     let differences = found.differences(&plan, ["its folder", "this sweep"]);
