@@ -97,6 +97,11 @@ impl Collector {
         }
     }
 
+    /// Groups of environments.
+    pub(crate) fn n_groups(&self) -> usize {
+        self.seats.len()
+    }
+
     /// The last rollout.
     pub(crate) fn rollout(&self) -> &Rollout {
         &self.rollout

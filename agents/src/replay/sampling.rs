@@ -66,7 +66,7 @@ impl Replay {
     /// Fills `batch` with the transitions at `slots` and the weights `weight`: the batch that had them, once more.
     ///
     /// # Errors
-    /// A slot is not in the window, or its transition is not complete.
+    /// A slot is not in the window and has not left it lately either, or its transition is not complete.
     ///
     /// # Panics
     /// If `slots`, `weight` and `batch` differ in length, or the observations of `batch` have another length.
@@ -78,7 +78,8 @@ impl Replay {
     ) -> Result<(), ReplayError> {
         assert_eq!(slots.len(), batch.len(), "slots of a batch");
         for (row, &slot) in slots.iter().enumerate() {
-            let (lane, t) = self.find(slot).ok_or(ReplayError::NotThere { slot })?;
+            let found = self.find_within(slot, self.shape().late());
+            let (lane, t) = found.ok_or(ReplayError::NotThere { slot })?;
             self.write_row(batch, row, lane, t);
         }
         batch.weight.copy_from_slice(weight);
@@ -134,9 +135,15 @@ impl Replay {
 
     /// Lane and slot of a transition that can be sampled, from a slot of a batch.
     fn find(&self, slot: i64) -> Option<(usize, usize)> {
+        self.find_within(slot, 0)
+    }
+
+    /// The same, or one that has left the window by `late` slots at most.
+    fn find_within(&self, slot: i64, late: usize) -> Option<(usize, usize)> {
         let slot = usize::try_from(slot).ok()?;
         let (lane, t) = (slot % self.lanes.len(), slot / self.lanes.len());
-        let is_ready = self.lanes[lane].ready().contains(&t);
+        let ready = self.lanes[lane].ready();
+        let is_ready = (ready.start.saturating_sub(late)..ready.end).contains(&t);
         (is_ready && self.is_transition(lane, t)).then_some((lane, t))
     }
 

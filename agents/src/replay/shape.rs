@@ -94,9 +94,16 @@ impl ReplayShape {
         self.frame_len * self.stack
     }
 
-    /// The slots that a lane needs when slot `head` is open: its window, the frames before it, and the open slot.
+    /// The slots that a lane needs when slot `head` is open: its window, what has left it lately, the frames before, and the open
+    /// slot.
     pub fn kept(&self, head: usize) -> Range<usize> {
-        head.saturating_sub(self.window() + self.stack - 1)..head + 1
+        head.saturating_sub(self.window() + self.late() + self.stack - 1)..head + 1
+    }
+
+    /// Slots that have left a lane's window lately. A batch that was drawn a moment ago may have transitions among them, and a run
+    /// that goes on has to find them again.
+    pub(super) fn late(&self) -> usize {
+        self.slack / 16
     }
 
     /// Where in the region the frames of neighbouring `slots` lie: two ranges, the second one behind the ring's seam.

@@ -36,8 +36,21 @@ pub(crate) struct Actor {
     logits: Vec<f32>,
 }
 
-/// An actor whose forward passes are kept for the gradient of the rollout.
-struct Learning<'a>(&'a mut Actor);
+/// An actor in a rollout that is learned from.
+struct Learning<'a> {
+    actor: &'a mut Actor,
+    passes: Passes,
+}
+
+/// What becomes of the forward passes that choose actions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Passes {
+    /// They are kept for the gradient of the rollout.
+    Kept,
+    /// They are made again. With several groups the passes are made in the order in which these report, and libtorch sums the gradients of
+    /// kept passes in an order that follows from it: the rounding would depend on the clock.
+    Again,
+}
 
 /// What a worker adds to an update.
 #[derive(Debug)]
@@ -70,7 +83,13 @@ impl Worker {
     /// # Errors
     /// If an actor failed.
     pub(crate) fn advance(&mut self, actors: &mut Actors, step: u64) -> Result<Contribution> {
-        let mut learning = Learning(&mut self.actor);
+        let mut learning = Learning {
+            actor: &mut self.actor,
+            passes: match self.collector.n_groups() {
+                1 => Passes::Kept,
+                _ => Passes::Again,
+            },
+        };
         let games = self.collector.collect(actors, step, &mut learning)?;
         let start = Instant::now();
         let n_total = self.collector.n_transitions_of_run();
@@ -119,7 +138,10 @@ impl Behaviour for Actor {
 
 impl Behaviour for Learning<'_> {
     fn choose(&mut self, obs: &[u8], step: u64, first_env: usize, actions: &mut [u8]) {
-        let Self(actor) = self;
+        let Self { actor, passes } = self;
+        if *passes == Passes::Again {
+            return actor.choose(obs, step, first_env, actions);
+        }
         let at = (step, first_env);
         actor.replica.act_and_keep(obs, at, &mut actor.logits);
         actor.draw(step, first_env, actions);
@@ -127,7 +149,7 @@ impl Behaviour for Learning<'_> {
 
     /// The value to bootstrap from.
     fn look_ahead(&mut self, obs: &[u8], values: &mut [f32]) {
-        let Self(actor) = self;
+        let actor = &mut self.actor;
         actor.replica.values(obs, &mut actor.logits);
         values.copy_from_slice(&actor.logits);
     }

