@@ -140,12 +140,14 @@ impl Params {
 /// The gradients of a loss with respect to [`Params::leaves`], in f32. What does not enter the loss has one that is not defined.
 pub fn gradients(loss: &Tensor, leaves: &[Tensor]) -> Vec<Tensor> {
     let grads = Tensor::run_backward(&[loss], leaves, false, false).into_iter();
-    grads
-        .map(|grad| match grad.defined() {
-            true => grad.to_kind(Kind::Float),
-            false => grad,
-        })
-        .collect()
+    let in_f32 = |grad: Tensor| {
+        if grad.defined() {
+            grad.to_kind(Kind::Float)
+        } else {
+            grad
+        }
+    };
+    grads.map(in_f32).collect()
 }
 
 /// Copies `saved` into `entries` in place, after every name and shape was found equal.

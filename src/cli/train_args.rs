@@ -94,7 +94,6 @@ pub(crate) struct PlanArgs {
 
 /// All options of `train`.
 #[derive(Args, Clone, Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct TrainArgs {
     #[command(flatten)]
     plan: PlanArgs,

@@ -3,7 +3,7 @@
 //! | file | what is in it |
 //! | --- | --- |
 //! | [`played`] | a run folder's games, and which of them can be replayed |
-//! | [`episodes`] | the list |
+//! | [`mod@episodes`] | the list |
 //! | [`mod@replay`] | which game is shown, and whether it was the recorded one |
 //! | [`film`] | plays a game and films it |
 //! | [`onlooker`] | what the network sees and thinks meanwhile |

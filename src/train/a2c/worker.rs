@@ -149,7 +149,7 @@ impl Behaviour for Learning<'_> {
 
     /// The value to bootstrap from.
     fn look_ahead(&mut self, obs: &[u8], values: &mut [f32]) {
-        let actor = &mut self.actor;
+        let actor = &mut *self.actor;
         actor.replica.values(obs, &mut actor.logits);
         values.copy_from_slice(&actor.logits);
     }
