@@ -6,6 +6,9 @@ use rlrun_envs::ProtocolName;
 
 use super::gather::{Run, Status};
 
+/// How exactly hidden layers compute: the one key of its table that decides scores.
+const PRECISION: &str = "learner.precision";
+
 /// Keys of a plan that leave the distribution of the scores as it is: where and how fast a run computes, what it logs.
 const NOT_DECISIVE: [&str; 8] = [
     "game",
@@ -94,7 +97,11 @@ pub(crate) fn decisive(settings: &BTreeMap<String, String>) -> BTreeMap<&str, &s
     let pairs = settings
         .iter()
         .map(|(key, value)| (key.as_str(), value.as_str()));
-    pairs.filter(|(key, _)| decides(key)).collect()
+    // Runs of before there was a choice have no such key.
+    let is_rounded = |&(key, value): &(&str, &str)| key == PRECISION && value != "float32";
+    pairs
+        .filter(|pair| decides(pair.0) || is_rounded(pair))
+        .collect()
 }
 
 /// Sorts runs into cohorts, one for each protocol.
@@ -205,5 +212,28 @@ fn variant(run: &Run, runs: &[&Run]) -> Variant {
         label,
         agent: run.settings.get("agent").cloned(),
         torso: run.torso.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_the_learner_only_another_precision_decides() {
+        let settings = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+            let pairs = pairs.iter();
+            pairs
+                .map(|&(key, value)| (key.to_owned(), value.to_owned()))
+                .collect()
+        };
+        let of_before = settings(&[("learner.threads", "2"), ("a2c.discount", "0.99")]);
+        let exact = settings(&[("learner.precision", "float32"), ("a2c.discount", "0.99")]);
+        let rounded = settings(&[("learner.precision", "bf16"), ("a2c.discount", "0.99")]);
+        assert_eq!(decisive(&of_before), decisive(&exact));
+        assert_eq!(
+            decisive(&rounded),
+            BTreeMap::from([("a2c.discount", "0.99"), ("learner.precision", "bf16")])
+        );
     }
 }
