@@ -42,11 +42,41 @@ impl ReplayPlan {
     }
 }
 
-/// Slots that each environment's part of a replay memory has beyond its share of `capacity`: as much can be stored after a
-/// checkpoint before anything is overwritten that it vouches for. A tenth, so that checkpoints are rarely early; at most what
-/// keeps a million transitions of Atari below 7.4 GB.
-pub(crate) fn replay_slack(capacity: usize, n_envs: usize) -> usize {
-    (capacity / 10).clamp(10_000, 40_000).div_ceil(n_envs)
+/// What each environment's part of a replay memory has beyond its share of the capacity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ReplaySlack {
+    /// Slots in all: as much can be stored after a checkpoint before anything is overwritten that it vouches for. A tenth of the
+    /// capacity, so that checkpoints are rarely early; at most what keeps a million transitions of Atari below 7.4 GB, and never
+    /// less than some rounds store.
+    pub(crate) slots: usize,
+    /// Those that a round stores between the draw of its batches and their updates.
+    pub(crate) late: usize,
+}
+
+impl ReplaySlack {
+    /// That of a run of `dqn` in so many environments.
+    pub(crate) fn of(dqn: &DqnConfig, n_envs: usize) -> Self {
+        let steps = least_common_multiple(n_envs as u64, dqn.steps_per_update) / n_envs as u64;
+        // A step at which a game is cut off takes two slots.
+        let late = usize::try_from(steps.saturating_mul(2)).unwrap_or(usize::MAX);
+        let share = (dqn.replay_capacity / 10)
+            .clamp(10_000, 40_000)
+            .div_ceil(n_envs);
+        Self {
+            // The batches of a round, that round, and the next one before its checkpoint.
+            slots: share.max(late.saturating_mul(4)),
+            late,
+        }
+    }
+}
+
+/// Neither is 0; too large to multiply gives the largest count.
+pub(super) fn least_common_multiple(a: u64, b: u64) -> u64 {
+    let (mut divisor, mut rest) = (a, b);
+    while rest > 0 {
+        (divisor, rest) = (rest, divisor % rest);
+    }
+    (a / divisor).saturating_mul(b)
 }
 
 impl AgentKind {

@@ -35,7 +35,20 @@ fn load(_library: &CStr) -> bool {
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 mod tests {
+    use rlrun_nn::ObsShape;
+    use tch::{Device, Kind, Tensor};
+
     use super::*;
+
+    const GPU: Device = Device::Cuda(0);
+
+    fn has_gpu() -> bool {
+        let has_one = n_devices() > 0;
+        if !has_one {
+            eprintln!("SKIPPED: no CUDA device to compute on");
+        }
+        has_one
+    }
 
     #[test]
     fn libtorchs_cuda_library_loads_where_it_is_installed() {
@@ -45,12 +58,30 @@ mod tests {
             return;
         }
         assert!(load(c"libtorch_cuda.so"));
-        if n_devices() == 0 {
-            eprintln!("SKIPPED: no CUDA device to compute on");
+        if !has_gpu() {
             return;
         }
-        let sum =
-            tch::Tensor::ones([3], (tch::Kind::Float, tch::Device::Cuda(0))).sum(tch::Kind::Float);
+        let sum = Tensor::ones([3], (Kind::Float, GPU)).sum(Kind::Float);
         assert!((sum.double_value(&[]) - 3.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn observations_arrive_on_a_gpu_as_they_were_when_they_were_sent() {
+        if !has_gpu() {
+            return;
+        }
+        let shape = ObsShape::Frames([4, 84, 84]);
+        let n_bytes = 256 * shape.n_bytes();
+        let mut bytes = vec![0_u8; n_bytes];
+        for round in 0..20_u8 {
+            bytes.fill(round);
+            bytes[n_bytes - 1] = 255;
+            let there = shape.tensor(&bytes, GPU);
+            // The buffer is used again while the bytes travel.
+            bytes.fill(99);
+            assert_eq!(there.size(), [256, 4, 84, 84]);
+            let expected = i64::from(round) * i64::try_from(n_bytes - 1).unwrap() + 255;
+            assert_eq!(there.sum(Kind::Int64).int64_value(&[]), expected);
+        }
     }
 }

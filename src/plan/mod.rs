@@ -28,7 +28,7 @@ use rlrun_nn::{Compute, Precision, TorsoConfig};
 
 use crate::config::grouped;
 
-pub(crate) use agent::{AgentKind, AgentPlan, ReplayPlan, replay_slack};
+pub(crate) use agent::{AgentKind, AgentPlan, ReplayPlan, ReplaySlack};
 pub(crate) use checks::{disk_bytes, memory_bytes};
 pub(crate) use device::{DeviceChoice, DeviceName};
 pub(crate) use machine::Machine;
@@ -81,12 +81,17 @@ pub(crate) struct EnvPlan {
 pub(crate) struct LearnerPlan {
     /// `cpu` or `cuda:N`.
     pub(crate) device: DeviceName,
-    /// How exactly hidden layers compute.
+    /// How exactly hidden layers compute. The plan of an earlier version has none: it knew f32 alone.
+    #[serde(default = "before_precision")]
     pub(crate) precision: Precision,
     /// Workers on a CPU, at most one for each group; each has a thread. Their number decides the order, and so the rounding, of sums.
     pub(crate) threads: usize,
     /// Whether each worker of A2C has a core for itself and its emulators, where there are as many.
     pub(crate) own_cores: bool,
+}
+
+fn before_precision() -> Precision {
+    Precision::Float32
 }
 
 impl LearnerPlan {
@@ -184,7 +189,9 @@ impl Plan {
         let n_envs = self.env.n_envs;
         match &self.agent {
             AgentPlan::A2c(a2c) => n_envs.saturating_mul(a2c.rollout_steps) as u64,
-            AgentPlan::Dqn(dqn, _) => least_common_multiple(n_envs as u64, dqn.steps_per_update),
+            AgentPlan::Dqn(dqn, _) => {
+                agent::least_common_multiple(n_envs as u64, dqn.steps_per_update)
+            }
         }
     }
 
@@ -256,13 +263,4 @@ impl Plan {
             self.to_toml()
         )
     }
-}
-
-/// Neither is 0; too large to multiply gives the largest count.
-fn least_common_multiple(a: u64, b: u64) -> u64 {
-    let (mut divisor, mut rest) = (a, b);
-    while rest > 0 {
-        (divisor, rest) = (rest, divisor % rest);
-    }
-    (a / divisor).saturating_mul(b)
 }

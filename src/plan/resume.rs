@@ -215,15 +215,17 @@ mod tests {
     }
 
     #[test]
-    fn the_plan_of_an_earlier_version_has_the_watchdog_that_is_shipped() {
+    fn the_plan_of_an_earlier_version_goes_on_as_it_began() {
         let dir = folder(&["game=Pong"]);
         let path = dir.path().join("plan.toml");
         let plan = fs::read_to_string(&path).unwrap();
-        let earlier = plan.replace("watchdog_s = 120\n", "");
-        assert_ne!(plan, earlier);
-        fs::write(&path, earlier).unwrap();
-        let resumed = resume(dir.path(), &Changes::default(), &machine()).unwrap();
-        assert_eq!(resumed.to_toml(), plan);
+        for later in ["watchdog_s = 120\n", "precision = \"float32\"\n"] {
+            let earlier = plan.replace(later, "");
+            assert_ne!(plan, earlier);
+            fs::write(&path, earlier).unwrap();
+            let resumed = resume(dir.path(), &Changes::default(), &machine()).unwrap();
+            assert_eq!(resumed.to_toml(), plan);
+        }
     }
 
     #[test]

@@ -59,6 +59,12 @@ impl Identity {
                 .collect(),
         )
     }
+
+    /// The same with one more entry.
+    pub(crate) fn with(mut self, name: &str, value: String) -> Self {
+        self.0.insert(name.to_owned(), value);
+        self
+    }
 }
 
 /// A checkpoint belongs to another run: every entry that differs, with both values.

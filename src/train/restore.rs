@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::path::Path;
 
 use anyhow::Result;
+use rlrun_nn::Precision;
 use tch::Tensor;
 
 use super::dqn::{Filing, Opened};
@@ -162,15 +163,19 @@ fn filing(plan: &Plan) -> Result<Option<Filing>> {
 
 /// What a checkpoint must agree with.
 pub(crate) fn identity(plan: &Plan) -> Identity {
-    Identity::new([
+    let identity = Identity::new([
         ("agent", plan.agent.kind().to_string()),
         ("environments", plan.env.n_envs.to_string()),
         ("game", plan.game.clone()),
-        ("precision", plan.learner.precision.to_string()),
         ("protocol", plan.protocol.to_string()),
         ("seed", plan.seed.to_string()),
         ("torso", plan.torso.kind.to_string()),
         ("coordinate layers", plan.torso.coord_layers.to_string()),
         ("coordinate radius", plan.torso.coord_radius.to_string()),
-    ])
+    ]);
+    match plan.learner.precision {
+        // As before there was a choice.
+        Precision::Float32 => identity,
+        other => identity.with("precision", other.to_string()),
+    }
 }

@@ -3,6 +3,7 @@
 mod bench;
 mod classic;
 mod cli;
+mod cuda;
 mod dqn;
 mod eval;
 mod exact;

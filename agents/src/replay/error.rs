@@ -20,6 +20,14 @@ pub enum ReplayError {
         /// Slots of a lane's window.
         window: usize,
     },
+    /// More slots are to be found late than there are beyond the window.
+    #[error("{late} of {slack} slots beyond the window are to be found again")]
+    LateTooLong {
+        /// How many are to be found.
+        late: usize,
+        /// How many there are.
+        slack: usize,
+    },
     /// A setting outside its range.
     #[error("{what} is {value}, expected {expected}")]
     OutOfRange {

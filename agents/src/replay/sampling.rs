@@ -78,7 +78,7 @@ impl Replay {
     ) -> Result<(), ReplayError> {
         assert_eq!(slots.len(), batch.len(), "slots of a batch");
         for (row, &slot) in slots.iter().enumerate() {
-            let found = self.find_within(slot, self.shape().late());
+            let found = self.find_within(slot, self.shape().late);
             let (lane, t) = found.ok_or(ReplayError::NotThere { slot })?;
             self.write_row(batch, row, lane, t);
         }

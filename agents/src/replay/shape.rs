@@ -7,7 +7,7 @@
 //!       |          |           |     +-- the open slot
 //!       |          |           +-- the newest transitions: what is sampled from
 //!       |          +-- frames that the oldest of them need for their stacks
-//!       +-- slots that may be written before what a checkpoint vouched for is overwritten
+//!       +-- slots that may be written before what a checkpoint vouched for is overwritten; it vouches for `late` of them, too
 //! ```
 
 use std::ops::Range;
@@ -25,6 +25,9 @@ pub struct ReplayShape {
     pub capacity: usize,
     /// Slots that each lane has beyond its window.
     pub slack: usize,
+    /// Those of the slack for what left the window between the draw of a batch and its update: a run that goes on in between has
+    /// to find it again.
+    pub late: usize,
     /// Bytes of one frame.
     pub frame_len: usize,
     /// Frames of one observation.
@@ -59,6 +62,10 @@ impl ReplayShape {
                 expected: "0 to 1",
                 value: f64::from(self.discount),
             });
+        }
+        let (late, slack) = (self.late, self.slack);
+        if late > slack {
+            return Err(ReplayError::LateTooLong { late, slack });
         }
         let (n_step, window) = (self.n_step, self.window());
         if n_step > window {
@@ -97,13 +104,7 @@ impl ReplayShape {
     /// The slots that a lane needs when slot `head` is open: its window, what has left it lately, the frames before, and the open
     /// slot.
     pub fn kept(&self, head: usize) -> Range<usize> {
-        head.saturating_sub(self.window() + self.late() + self.stack - 1)..head + 1
-    }
-
-    /// Slots that have left a lane's window lately. A batch that was drawn a moment ago may have transitions among them, and a run
-    /// that goes on has to find them again.
-    pub(super) fn late(&self) -> usize {
-        self.slack / 16
+        head.saturating_sub(self.window() + self.late + self.stack - 1)..head + 1
     }
 
     /// Where in the region the frames of neighbouring `slots` lie: two ranges, the second one behind the ring's seam.
@@ -152,6 +153,7 @@ mod tests {
         n_envs: 1,
         capacity: 1_000_000,
         slack: 20_000,
+        late: 8,
         frame_len: 84 * 84,
         stack: 4,
         n_step: 1,
@@ -184,6 +186,8 @@ mod tests {
         assert!(refused(ReplayShape { discount, ..ATARI }).contains("NaN, expected 0 to 1"));
         let capacity = usize::MAX;
         assert!(refused(ReplayShape { capacity, ..ATARI }).contains("cannot be addressed"));
+        let late = 20_001;
+        assert!(refused(ReplayShape { late, ..ATARI }).contains("20001 of 20000"));
         // Each of 8 lanes keeps 2 transitions.
         let (n_envs, capacity) = (8, 16);
         let small = ReplayShape {
@@ -200,6 +204,7 @@ mod tests {
             n_envs: 2,
             capacity: 8,
             slack: 2,
+            late: 0,
             frame_len: 10,
             stack: 1,
             n_step: 1,

@@ -4,13 +4,15 @@ use rlrun_agents::dqn::DqnConfig;
 
 use super::{Check, Ranges, STEP_BYTES};
 use crate::config::{Config, grouped};
-use crate::plan::{ReplayPlan, replay_slack};
+use crate::plan::{ReplayPlan, ReplaySlack};
 use crate::request::RequestError;
 
 /// Bytes of one transition: a frame of 84x84 and what belongs to it.
 const TRANSITION_BYTES: u64 = 84 * 84 + 6;
 /// Bytes that a transition's priority takes: the tree over it, and the copy for a checkpoint.
 const PRIORITY_BYTES: u64 = 24;
+/// Transitions of the longest trainings there are, many times over: a typing error, rather than a disk of 70 TB.
+const LARGEST_CAPACITY: u64 = 10_000_000_000;
 /// Target network, acting network and optimizer.
 const NETWORK_BYTES: u64 = 40_000_000;
 
@@ -33,8 +35,8 @@ pub(super) fn disk_bytes(dqn: &DqnConfig, replay: &ReplayPlan, n_envs: usize) ->
 
 fn replay_bytes(dqn: &DqnConfig, replay: &ReplayPlan, n_envs: usize) -> u64 {
     let capacity = dqn.replay_capacity as u64;
-    let slots =
-        capacity.saturating_add((replay_slack(dqn.replay_capacity, n_envs) * n_envs) as u64);
+    let slack = ReplaySlack::of(dqn, n_envs).slots.saturating_mul(n_envs) as u64;
+    let slots = capacity.saturating_add(slack);
     let frames = if replay.is_mapped() {
         0
     } else {
@@ -121,6 +123,11 @@ fn check_replay(dqn: &DqnConfig, config: &Config, ranges: &Ranges<'_>) -> Check 
     ranges.share(dqn.priority_beta_end, "dqn.priority_beta_end")?;
     ranges.positive(dqn.priority_epsilon, "dqn.priority_epsilon")?;
     ranges.at_least_one(dqn.n_step as u64, "dqn.n_step")?;
+    ranges.demand(
+        dqn.replay_capacity as u64 <= LARGEST_CAPACITY,
+        "dqn.replay_capacity",
+        "at most 10000000000",
+    )?;
     let layers = ranges.0;
     let too_small = |needed: usize, why: &str| {
         Err(RequestError::new(format!(

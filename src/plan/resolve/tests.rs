@@ -1,7 +1,7 @@
 //! Plans that are refused first, then what a plan says.
 
 use super::*;
-use crate::plan::AgentPlan;
+use crate::plan::{AgentPlan, ReplaySlack};
 
 const MACHINE: Machine = Machine {
     cores: 8,
@@ -204,6 +204,23 @@ fn rounds_are_the_least_in_which_whole_updates_follow() {
     check("8", "4", 8);
     check("2", "4", 4);
     check("6", "4", 12);
+}
+
+#[test]
+fn the_slack_of_a_replay_memory_holds_some_rounds() {
+    let slack = |n_envs: usize, every: &str| {
+        let every = format!("dqn.steps_per_update={every}");
+        let plan = plan(&["game=Pong", "agent=dqn", &every]);
+        let AgentPlan::Dqn(dqn, _) = plan.agent else {
+            panic!("{:?}", plan.agent)
+        };
+        let slack = ReplaySlack::of(&dqn, n_envs);
+        (slack.slots, slack.late)
+    };
+    assert_eq!(slack(1, "4"), (10_000, 8));
+    assert_eq!(slack(700, "4"), (15, 2));
+    assert_eq!(slack(5_000, "4"), (8, 2));
+    assert_eq!(slack(1, "10000"), (80_000, 20_000));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 
 use super::block::{Part, parts};
@@ -23,25 +24,33 @@ pub(super) fn parts_of(contents: &[u8]) -> Vec<Part> {
     parts(&contents[offset..]).into_iter().map(moved).collect()
 }
 
-/// Cuts off the blocks that end after `step`, and one that a kill left unfinished. Returns the step of the run at which the
-/// rest ends, 0 where nothing is left.
+/// What is left of a file that was cut off.
+#[derive(Debug)]
+pub(super) struct Kept {
+    /// Step of the run at which it ends; 0 where nothing is left.
+    pub(super) end: u64,
+    /// Its bytes that are no block any longer.
+    pub(super) damage: Vec<Range<usize>>,
+}
+
+/// Cuts off the blocks that end after `step`, and one that a kill left unfinished.
 ///
 /// # Errors
 /// If the file cannot be read or cut.
-pub(super) fn cut_after(path: &Path, step: u64) -> io::Result<u64> {
+pub(super) fn cut_after(path: &Path, step: u64) -> io::Result<Kept> {
+    let (mut end, mut n_kept, mut damage) = (0, 0, Vec::new());
     let contents = match fs::read(path) {
         Ok(contents) => contents,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Kept { end, damage }),
         Err(error) => return Err(error),
     };
-    let (mut end, mut n_kept) = (0, 0);
     for part in parts_of(&contents) {
         match part {
             Part::Whole(at, block) if block.last_step <= step => {
                 (end, n_kept) = (block.last_step, at.end);
             }
             Part::Whole(..) => break,
-            Part::Damaged(_) => {}
+            Part::Damaged(at) => damage.push(at),
         }
     }
     if n_kept == 0 && contents.starts_with(PREAMBLE) {
@@ -51,5 +60,6 @@ pub(super) fn cut_after(path: &Path, step: u64) -> io::Result<u64> {
         let file = OpenOptions::new().write(true).open(path)?;
         file.set_len(n_kept as u64)?;
     }
-    Ok(end)
+    damage.retain(|at| at.end <= n_kept);
+    Ok(Kept { end, damage })
 }

@@ -84,9 +84,17 @@ impl Recorder {
         let tail = tail.and_then(block::only_block);
         let tail = tail.filter(|tail| tail.last_step == step);
         let first_step = tail.as_ref().map_or(step, |tail| tail.first_step);
-        let end = file::cut_after(&path, first_step)?;
+        let kept = file::cut_after(&path, first_step)?;
+        for at in &kept.damage {
+            screen.warn(&format!(
+                "{}: bytes {} to {} are damaged; games that led through them cannot be replayed",
+                path.display(),
+                at.start,
+                at.end
+            ));
+        }
         let lanes = tail
-            .filter(|tail| end == tail.first_step)
+            .filter(|tail| kept.end == tail.first_step)
             .and_then(|tail| lanes_of(tail, n_envs));
         let (first_step, lanes) = lanes.map_or_else(
             || {
@@ -121,7 +129,8 @@ impl Recorder {
 
     /// Writes what waits as a block.
     pub(crate) fn write_block(&mut self, screen: &Screen) {
-        if self.step > self.first_step {
+        // Where it has begun anew, there may be something to write without a step.
+        if self.lanes.iter().any(|lane| !lane.stretches.is_empty()) {
             self.log.push(&self.block().encode());
             for lane in &mut self.lanes {
                 lane.first = lane.end();

@@ -1,5 +1,7 @@
 //! A recorder is fed by a run that is played by heart, so that every game of it is known.
 
+mod mutations;
+
 use std::fs;
 use std::path::Path;
 

@@ -18,6 +18,7 @@ const SHAPE: ReplayShape = ReplayShape {
     n_envs: 2,
     capacity: 600,
     slack: 50,
+    late: 3,
     frame_len: 3,
     stack: 4,
     n_step: 3,
@@ -28,6 +29,7 @@ const SHAPE: ReplayShape = ReplayShape {
 const TINY: ReplayShape = ReplayShape {
     capacity: 12,
     slack: 4,
+    late: 1,
     frame_len: 2,
     stack: 2,
     n_step: 1,

@@ -17,7 +17,7 @@ use rlrun_agents::dqn::DqnConfig;
 use rlrun_agents::replay::{Region, ReplayShape};
 use rlrun_envs::{EnvSpec, ObsShape};
 
-use crate::plan::{Plan, ReplayPlan, replay_slack};
+use crate::plan::{Plan, ReplayPlan, ReplaySlack};
 use crate::run::atomic::write_whole;
 use crate::run::replay_file::{Contents, ReplayFile, ReplayFileError, Residence, Voucher};
 
@@ -55,10 +55,12 @@ impl Filing {
             ObsShape::Frames([n_frames, ..]) => n_frames,
             ObsShape::Features(_) => 1,
         };
+        let slack = ReplaySlack::of(config, plan.env.n_envs);
         let shape = ReplayShape {
             n_envs: plan.env.n_envs,
             capacity: config.replay_capacity,
-            slack: replay_slack(config.replay_capacity, plan.env.n_envs),
+            slack: slack.slots,
+            late: slack.late,
             frame_len: spec.obs_len() / stack,
             stack,
             n_step: config.n_step,

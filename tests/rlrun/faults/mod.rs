@@ -24,7 +24,7 @@ fn number(name: &str, otherwise: u64) -> u64 {
 
 /// A line of the table that `scripts/soak` prints.
 #[expect(clippy::print_stdout, reason = "the test runner passes it on")]
-fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     println!("{line}");
 }
 

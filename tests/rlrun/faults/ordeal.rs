@@ -24,7 +24,7 @@ pub(super) struct Case {
 }
 
 /// Runs of seconds of both agents, the quickest first.
-pub(super) const CASES: [Case; 6] = [
+pub(super) const CASES: &[Case] = &[
     Case {
         words: "--game probe:lives --steps 40k",
         folder: "probe:lives/a2c-conv",
@@ -56,6 +56,18 @@ pub(super) const CASES: [Case; 6] = [
         words: "--game probe:lives --agent dqn --steps 10k --threads 1 --set dqn.batch_size=8 --set dqn.n_step=3 \
                 --set dqn.learning_starts_steps=400 --set dqn.replay_capacity=2000 --set eval.interval_steps=500",
         folder: "probe:lives/dqn-conv",
+        patience: 3_000,
+    },
+    #[cfg(feature = "classic")]
+    Case {
+        words: "--game CartPole --agent dqn --steps 12k",
+        folder: "CartPole/dqn-mlp",
+        patience: 3_000,
+    },
+    #[cfg(feature = "classic")]
+    Case {
+        words: "--game CartPole --steps 60k",
+        folder: "CartPole/a2c-mlp",
         patience: 3_000,
     },
 ];

@@ -117,6 +117,7 @@ fn transitions_come_as_often_as_their_priorities_say_and_are_weighed_for_it() {
         n_envs: 2,
         capacity: 8,
         slack: 0,
+        late: 0,
         frame_len: 1,
         stack: 1,
         n_step: 1,

@@ -12,6 +12,7 @@ fn measure(capacity: usize, n_step: usize, prioritization: Option<Prioritization
         n_envs: 8,
         capacity,
         slack: capacity / 400,
+        late: 0,
         frame_len: 84 * 84,
         stack: 4,
         n_step,

@@ -87,7 +87,7 @@ impl Twin {
         self.envs.iter().enumerate().flat_map(move |(lane, env)| {
             (0..=env.slots.len()).map(move |t| {
                 let slot = t * self.shape.n_envs + lane;
-                (i64::try_from(slot).unwrap(), env.sample(t, self.shape))
+                (i64::try_from(slot).unwrap(), env.sample(t, self.shape, 0))
             })
         })
     }
@@ -96,7 +96,14 @@ impl Twin {
     pub(super) fn sample(&self, slot: i64) -> Option<Expected> {
         let slot = usize::try_from(slot).unwrap();
         let n_envs = self.shape.n_envs;
-        self.envs[slot % n_envs].sample(slot / n_envs, self.shape)
+        self.envs[slot % n_envs].sample(slot / n_envs, self.shape, 0)
+    }
+
+    /// The same, or one that left the window lately.
+    pub(super) fn find_late(&self, slot: i64) -> Option<Expected> {
+        let slot = usize::try_from(slot).unwrap();
+        let n_envs = self.shape.n_envs;
+        self.envs[slot % n_envs].sample(slot / n_envs, self.shape, self.shape.late)
     }
 }
 
@@ -111,8 +118,8 @@ impl Env {
         self.frames.iter().flatten().copied().collect()
     }
 
-    fn sample(&self, t: usize, shape: ReplayShape) -> Option<Expected> {
-        let is_in_window = t + shape.window() >= self.slots.len();
+    fn sample(&self, t: usize, shape: ReplayShape, late: usize) -> Option<Expected> {
+        let is_in_window = t + shape.window() + late >= self.slots.len();
         let start = self.slots.get(t)?.as_ref().filter(|_| is_in_window)?;
         let mut reward_t = 0.0;
         let mut discount_t = 1.0;

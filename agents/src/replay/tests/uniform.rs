@@ -71,6 +71,7 @@ fn every_transition_comes_equally_often() {
         n_envs: 2,
         capacity: 40,
         slack: 3,
+        late: 0,
         frame_len: 1,
         stack: 2,
         n_step: 2,

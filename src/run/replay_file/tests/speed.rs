@@ -21,6 +21,7 @@ fn measure(capacity: usize, residence: Residence) {
         n_envs: 8,
         capacity,
         slack: 2_500,
+        late: 8,
         frame_len: 84 * 84,
         stack: 4,
         n_step: 1,

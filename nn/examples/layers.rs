@@ -1,4 +1,4 @@
-//! What the torso and the optimizer cost on this machine: `cargo run --release -p rlrun-nn --example speed`.
+//! What the torso and the optimizer cost on this machine: `cargo run --release -p rlrun-nn --example layers`.
 //!
 //! Prints the median and the fastest of many calls, in milliseconds. The first number is what a busy machine gives, the
 //! second what the code can do.

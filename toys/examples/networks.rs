@@ -1,4 +1,4 @@
-//! What the networks cost on one thread of this machine: `cargo run --release -p rlrun-toys --example speed`.
+//! What the networks cost on one thread of this machine: `cargo run --release -p rlrun-toys --example networks`.
 //!
 //! Prints the fastest and the median of many forward and backward passes, and the products and sums per second that the
 //! fastest one comes to (those of the definition: zeros that a formulation adds do not count). glibc gives large blocks back
