@@ -80,7 +80,8 @@ fn a2c_solves_cart_pole_in_a_minute_with_each_of_three_seeds() {
 fn dqn_solves_cart_pole_in_a_minute_with_each_of_three_seeds() {
     let here = Workplace::new();
     for seed in [1, 2, 3] {
-        let words = format!("--game CartPole --agent dqn --seed {seed} --name {seed} --quiet");
+        let words =
+            format!("--game CartPole --agent dqn --steps 60k --seed {seed} --name {seed} --quiet");
         let seconds = processor_seconds(&here, &words);
         let run = format!("CartPole/dqn-mlp/{seed}");
         let steps = column(&here, &run, "evaluations.csv", 1);

@@ -12,7 +12,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::{f32_of, pair, state_like};
+use super::{f32_of, pair, state_like, without_subnormals};
 use crate::params::load_tensors;
 use crate::slices::with_slices;
 use crate::{NnError, Params};
@@ -159,8 +159,8 @@ impl Adam {
 fn update_slices(weights: &mut [f32], m: &mut [f32], v: &mut [f32], grads: &[f32], c: Coefs) {
     for (((weight, m), v), grad) in weights.iter_mut().zip(m).zip(v).zip(grads) {
         let grad = grad * c.grad_scale;
-        *m = c.beta1 * *m + c.one_minus_beta1 * grad;
-        *v = c.beta2 * *v + c.one_minus_beta2 * (grad * grad);
+        *m = without_subnormals(c.beta1 * *m + c.one_minus_beta1 * grad);
+        *v = without_subnormals(c.beta2 * *v + c.one_minus_beta2 * (grad * grad));
         *weight -= c.corrected_lr * (*m / (v.sqrt() * c.root_scale + c.epsilon));
     }
 }

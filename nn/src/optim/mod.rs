@@ -65,6 +65,24 @@ fn pair<'a>(
     })
 }
 
+/// `moment`, or 0 where it is smaller than the normal numbers of its type (1.2e-38).
+///
+/// The moments of a weight without gradients decay by a factor at every update, until rounding holds them among those numbers for
+/// ever. That changes no weight, but processors take a hundred times as long with them: on an Intel Xeon (Sapphire Rapids), the update
+/// of an MLP of 67,000 weights for `CartPole` came to take 0.73 ms instead of 0.09 ms.
+#[expect(
+    clippy::inline_always,
+    reason = "it is compiled for the vectors of the function it is inlined into"
+)]
+#[inline(always)]
+fn without_subnormals(moment: f32) -> f32 {
+    if moment.abs() < f32::MIN_POSITIVE {
+        0.0
+    } else {
+        moment
+    }
+}
+
 /// A coefficient as the element type.
 #[expect(
     clippy::cast_possible_truncation,

@@ -12,7 +12,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::{f32_of, pair, state_like};
+use super::{f32_of, pair, state_like, without_subnormals};
 use crate::params::load_tensors;
 use crate::slices::with_slices;
 use crate::{NnError, Params};
@@ -112,8 +112,8 @@ impl RmsPropCentered {
 fn update_slices(weights: &mut [f32], m: &mut [f32], ms: &mut [f32], grads: &[f32], c: Coefs) {
     for (((weight, m), ms), grad) in weights.iter_mut().zip(m).zip(ms).zip(grads) {
         let grad = grad * c.grad_scale;
-        *m = c.decay * *m + c.one_minus_decay * grad;
-        *ms = c.decay * *ms + c.one_minus_decay * (grad * grad);
+        *m = without_subnormals(c.decay * *m + c.one_minus_decay * grad);
+        *ms = without_subnormals(c.decay * *ms + c.one_minus_decay * (grad * grad));
         let variance = (*ms - *m * *m).max(0.0);
         *weight -= c.lr * (grad / (variance + c.epsilon).sqrt());
     }

@@ -12,7 +12,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::{f32_of, pair, state_like};
+use super::{f32_of, pair, state_like, without_subnormals};
 use crate::params::load_tensors;
 use crate::slices::with_slices;
 use crate::{NnError, Params};
@@ -109,7 +109,8 @@ impl RmsPropTf {
 fn update_slices(weights: &mut [f32], squares: &mut [f32], grads: &[f32], coefs: Coefs) {
     for ((weight, square), grad) in weights.iter_mut().zip(squares).zip(grads) {
         let grad = grad * coefs.grad_scale;
-        *square = coefs.decay * *square + coefs.one_minus_decay * (grad * grad);
+        let sum = coefs.decay * *square + coefs.one_minus_decay * (grad * grad);
+        *square = without_subnormals(sum);
         *weight -= coefs.lr * (grad / (*square + coefs.epsilon).sqrt());
     }
 }
