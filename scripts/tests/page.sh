@@ -22,8 +22,8 @@ skip_all() {
 find_chromium() {
     local name
     for name in chromium chromium-browser google-chrome google-chrome-stable; do
-        # A path, since a name may also be a function or a snap's stub.
-        if command -v "$name" >/dev/null 2>&1; then
+        # A snap's stub has the name, too, and only says how to install it.
+        if command -v "$name" >/dev/null 2>&1 && "$name" --version >/dev/null 2>&1; then
             chromium=$(command -v "$name")
             return 0
         fi

@@ -38,7 +38,10 @@ pub(crate) struct Measuring {
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds, allow_negative_numbers = true, help_heading = MEASURING)]
     pub(crate) seconds: Option<f64>,
     /// How often everything is measured; the median counts
-    #[arg(long, value_name = "N", default_value = "3", value_parser = parse_repeats, allow_negative_numbers = true, help_heading = MEASURING)]
+    #[arg(
+        long, value_name = "N", default_value = "3", value_parser = parse_repeats,
+        allow_negative_numbers = true, help_heading = MEASURING
+    )]
     pub(crate) repeats: u64,
     /// Write the numbers to a JSON file too
     #[arg(long, value_name = "FILE", help_heading = MEASURING)]
@@ -80,7 +83,10 @@ pub(crate) struct BenchInferArgs {
     #[command(flatten)]
     pub(crate) plan: PlanArgs,
     /// Observations of each forward pass
-    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "1,8,16", value_parser = parse_count, help_heading = MEASURING)]
+    #[arg(
+        long, value_name = "N,...", value_delimiter = ',', default_value = "1,8,16",
+        value_parser = parse_count, help_heading = MEASURING
+    )]
     pub(crate) batch: Vec<u64>,
     #[command(flatten)]
     pub(crate) measuring: Measuring,

@@ -9,6 +9,9 @@ use crate::eval::EvalRequest;
 use crate::plan::DeviceChoice;
 use crate::player::{AskedRule, PolicyKind, Which};
 
+/// Games of an evaluation at most.
+pub(super) const MOST_GAMES: u64 = 1_000_000;
+
 const WHO: &str = "Who plays, and how";
 
 /// Options that choose an agent and how it acts.
@@ -100,7 +103,7 @@ fn parse_epsilon(text: &str) -> Result<f64, String> {
 /// A count of at least 1 and at most a million.
 pub(super) fn parse_some(text: &str) -> Result<u64, String> {
     match parse_count(text)? {
-        n @ 1..=1_000_000 => Ok(n),
+        n @ 1..=MOST_GAMES => Ok(n),
         _ => Err("must be at least 1 and at most a million".to_owned()),
     }
 }

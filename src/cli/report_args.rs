@@ -9,22 +9,24 @@ use crate::report::{Format, Import, REPEATS, ReportRequest};
 use crate::request::RequestError;
 
 pub(super) const RULES: &str = "\
-Which runs count: every finished run below DIR, and every import. Runs of one protocol are compared with each other, game by game, at the \
-steps of the shortest one that counts (or at --steps); nothing is compared across protocols. An import shorter than that is drawn only. Runs of the same agent and torso share \
-a curve unless settings that decide the scores differ. Of two runs with the same seed and settings the longer one counts. Empty, damaged and \
-unfinished runs never spoil a report: it names them.
+Which runs count: every finished run below DIR, and every import. Runs of one protocol are compared with each other, \
+game by game, at the steps of the shortest one that counts (or at --steps); nothing is compared across protocols. An \
+import shorter than that is drawn only. Runs of the same agent and torso share a curve unless settings that decide the \
+scores differ. Of two runs with the same seed and settings the longer one counts. Empty, damaged and unfinished runs \
+never spoil a report: it names them.
 
-What the numbers are: a final score is the mean raw score of the last 100 training games (of fewer, if there were fewer); the area under the curve \
-is the mean over agent steps of that mean. Bands and intervals over seeds are 95% intervals by Student's t; one seed has none. \
-Human-normalised is (score - random) / (human - random). Statistics over games (interquartile mean, median, mean, optimality gap, probability of \
-improvement, performance profiles) are those of rliable, with 95% stratified bootstrap intervals.
+What the numbers are: a final score is the mean raw score of the last 100 training games (of fewer, if there were \
+fewer); the area under the curve is the mean over agent steps of that mean. Bands and intervals over seeds are 95% \
+intervals by Student's t; one seed has none. Human-normalised is (score - random) / (human - random). Statistics over \
+games (interquartile mean, median, mean, optimality gap, probability of improvement, performance profiles) are those \
+of rliable, with 95% stratified bootstrap intervals.
 
 Better, similar, worse: better if the 95% interval (Welch) of the difference of the mean final scores is above 0, worse if it is below, \
 similar if it holds 0; not decided with fewer than 3 seeds on a side.
 
-Imports: NAME=PATH[,game=GAME][,seed=N][,protocol=baselines|machado|gym]. PATH is an event file, or a folder with event files at any \
-depth; charts/episodic_return (CleanRL) or rollout/ep_rew_mean (SB3) is read. Game, seed and protocol are taken from the names of folders where \
-they are not given. A file that was cut off is used up to the cut.
+Imports: NAME=PATH[,game=GAME][,seed=N][,protocol=baselines|machado|gym]. PATH is an event file, or a folder with \
+event files at any depth; charts/episodic_return (CleanRL) or rollout/ep_rew_mean (SB3) is read. Game, seed and \
+protocol are taken from the names of folders where they are not given. A file that was cut off is used up to the cut.
 
 Exit status: 0 done, 1 the report could not be written, 2 the request was wrong and nothing was written.
 

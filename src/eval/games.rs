@@ -4,7 +4,7 @@ use anyhow::Result;
 use rlrun_envs::{BatchEnv, GameSoFar, StepBatch};
 
 use crate::player::{Move, Player};
-use crate::run::screen::Screen;
+use crate::run::progress::{GameProgress, PlayedSoFar};
 use crate::run::stop::StopFlag;
 
 /// A game that was played to its end.
@@ -39,18 +39,15 @@ pub(super) fn play(
     player: &mut Player,
     n_games: usize,
     stop: &StopFlag,
-    screen: &Screen,
+    progress: &mut GameProgress,
 ) -> Result<Option<Vec<PlayedGame>>> {
     let spec = *env.spec();
     let mut seats: Vec<Seat> = (0..spec.n_envs).map(Seat::new).collect();
-    let seeds: Vec<u32> = seats
-        .iter()
-        .map(|seat| player.env_seed(seat.game))
-        .collect();
+    let seeds: Vec<u32> = seats.iter().map(|seat| seat.seed(player)).collect();
     let mut batch = StepBatch::new(&spec);
     env.reset(&seeds, &mut batch)?;
     let mut played: Vec<PlayedGame> = Vec::new();
-    let mut progress = Tenths::new(n_games);
+    let mut so_far = PlayedSoFar::default();
     while played.len() < n_games {
         if stop.is_requested() {
             return Ok(None);
@@ -58,34 +55,45 @@ pub(super) fn play(
         let actions = choose(player, &seats, &batch.obs, n_games);
         env.send(&actions)?;
         env.recv(&mut batch)?;
-        let mut over = Vec::new();
-        for (idx, seat) in seats.iter_mut().enumerate() {
-            let game = seat.game;
-            let Some(done) = seat.step(&batch, idx, n_games, spec.n_envs) else {
-                continue;
-            };
-            played.push(PlayedGame {
-                game,
-                env: idx,
-                seed: player.env_seed(game),
-                score: done.score,
-                length_steps: done.length_steps,
-            });
-            if seat.game < n_games {
-                over.push(idx);
-            }
+        so_far.n_steps += seats.iter().filter(|seat| seat.game < n_games).count() as u64;
+        let over = games_over(&mut seats, &batch, player, n_games);
+        so_far.n_games += over.len();
+        so_far.score_sum += over.iter().map(|game| game.score).sum::<f64>();
+        let has_next = |game: &&PlayedGame| seats[game.env].game < n_games;
+        let next: Vec<usize> = over.iter().filter(has_next).map(|game| game.env).collect();
+        if !next.is_empty() {
+            let seeds: Vec<u32> = next.iter().map(|&idx| seats[idx].seed(player)).collect();
+            env.reset_some(&next, &seeds, &mut batch)?;
         }
-        if !over.is_empty() {
-            let seeds: Vec<u32> = over
-                .iter()
-                .map(|&idx| player.env_seed(seats[idx].game))
-                .collect();
-            env.reset_some(&over, &seeds, &mut batch)?;
-        }
-        progress.say(played.len(), screen);
+        played.extend(over);
+        progress.update(so_far);
     }
     played.sort_by_key(|game| game.game);
     Ok(Some(played))
+}
+
+/// The games that are over with a step, in the order of the environments, whose next games begin.
+fn games_over(
+    seats: &mut [Seat],
+    batch: &StepBatch,
+    player: &Player,
+    n_games: usize,
+) -> Vec<PlayedGame> {
+    let n_envs = seats.len();
+    let mut over = Vec::new();
+    for (env, seat) in seats.iter_mut().enumerate() {
+        let (game, seed) = (seat.game, seat.seed(player));
+        if let Some(done) = seat.step(batch, env, n_games, n_envs) {
+            over.push(PlayedGame {
+                game,
+                env,
+                seed,
+                score: done.score,
+                length_steps: done.length_steps,
+            });
+        }
+    }
+    over
 }
 
 /// The actions of all environments; those without a game take the first there is.
@@ -115,6 +123,11 @@ impl Seat {
         }
     }
 
+    /// The seed of its game's environment.
+    fn seed(&self, player: &Player) -> u32 {
+        player.env_seed(self.game)
+    }
+
     /// Takes in a step, and returns the game if it is over with it; the next one then begins.
     fn step(
         &mut self,
@@ -129,25 +142,5 @@ impl Seat {
         let done = self.so_far.step(batch.reward[env], batch.game_over[env])?;
         self.game += n_envs;
         Some(done)
-    }
-}
-
-/// Says how far it is, ten times in all.
-struct Tenths {
-    n_games: usize,
-    said: usize,
-}
-
-impl Tenths {
-    fn new(n_games: usize) -> Self {
-        Self { n_games, said: 0 }
-    }
-
-    fn say(&mut self, n_played: usize, screen: &Screen) {
-        let tenth = n_played * 10 / self.n_games;
-        if tenth > self.said {
-            self.said = tenth;
-            screen.say(&format!("{n_played} of {} games", self.n_games));
-        }
     }
 }

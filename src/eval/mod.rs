@@ -5,6 +5,7 @@
 //! | [`games`] | plays the games, many side by side |
 //! | [`statistics`] | mean, median, interquartile mean and the like |
 //! | [`report`] | the table on the screen, the CSV and the JSON |
+//! | [`watch`] | the best and the worst game, and how to watch one |
 //!
 //! Which games are played follows from (seed, number of the game), and all of them are played to their end: a game counts no more and no
 //! less for being short.
@@ -12,6 +13,7 @@
 mod games;
 mod report;
 mod statistics;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -23,6 +25,7 @@ use crate::doctor;
 use crate::plan::DeviceChoice;
 use crate::player::{AskedRule, SavedAgent, Which};
 use crate::request::RequestError;
+use crate::run::progress::GameProgress;
 use crate::run::screen::{Screen, Verbosity};
 use crate::run::stop::StopFlag;
 use games::play;
@@ -60,11 +63,12 @@ pub(crate) struct EvalRequest {
 /// A [`RequestError`] before anything is played; an emulator failed, Ctrl-C came first, or the results cannot be written.
 pub(crate) fn run(request: &EvalRequest) -> Result<()> {
     let stop = StopFlag::on_signals().context("taking over Ctrl-C")?;
-    let screen = Screen::new(if request.quiet {
+    let verbosity = if request.quiet {
         Verbosity::Quiet
     } else {
         Verbosity::Normal
-    });
+    };
+    let screen = Screen::new(verbosity);
     let saved = SavedAgent::load(&request.run, request.which, request.device, &screen)?;
     let out = request.out.clone();
     let out = out.unwrap_or_else(|| request.run.join(FOLDER));
@@ -76,14 +80,16 @@ pub(crate) fn run(request: &EvalRequest) -> Result<()> {
     let versions = doctor::versions().map_err(refused)?;
     let env = rlrun_envs::make(&config).map_err(refused)?;
     make_folder(&out)?;
-    let outcome = play(env, &mut player, request.n_games, &stop, &screen)?;
-    let Some(games) = outcome else {
+    let mut progress = GameProgress::new(request.n_games, n_envs, verbosity);
+    let outcome = play(env, &mut player, request.n_games, &stop, &mut progress);
+    progress.finish();
+    let Some(games) = outcome? else {
         bail!("stopped before all games were over; nothing was written");
     };
     let report = Report::new(&saved, request, player.rule(), &games, versions)?;
     let files = report.write(&out, &games)?;
     if !request.quiet {
-        print(&report.table(&files));
+        print(&(report.table(&files) + &watch::in_words(&saved, request, &games)));
     }
     Ok(())
 }

@@ -7,7 +7,7 @@
 //! | [`show`] | pictures for those who watch: into the video, onto the terminal |
 //! | [`terminal`] | pictures in a terminal |
 //!
-//! The game is the first one that `rlrun eval` plays with the same seed.
+//! The game is one of those that `rlrun eval` plays with the same seed; the first, if none is named.
 
 pub(crate) mod duet;
 mod saliency;
@@ -22,7 +22,7 @@ use rlrun_envs::World;
 use crate::cli::print;
 use crate::config::grouped;
 use crate::plan::{AgentKind, DeviceChoice};
-use crate::player::{AskedRule, Look, Move, Player, SavedAgent, Which};
+use crate::player::{AskedRule, Look, Move, Player, Rule, SavedAgent, Which};
 use crate::request::RequestError;
 use crate::run::screen::{Screen, Verbosity};
 use crate::run::stop::StopFlag;
@@ -30,9 +30,6 @@ use duet::Duet;
 use saliency::Saliency;
 use show::{Scene, Show};
 pub(crate) use terminal::TerminalUse;
-
-/// Number of the game among those of its seed.
-const GAME: usize = 0;
 
 /// What is played, and how it is shown.
 #[derive(Clone, Debug)]
@@ -43,8 +40,10 @@ pub(crate) struct PlayRequest {
     pub(crate) which: Which,
     /// How actions are chosen.
     pub(crate) rule: AskedRule,
-    /// Which game is played.
+    /// Which games there are.
     pub(crate) seed: u64,
+    /// Which of them is played: its number in the table of `rlrun eval`.
+    pub(crate) game_number: usize,
     /// Where the network lives.
     pub(crate) device: Option<DeviceChoice>,
     /// The video.
@@ -92,7 +91,7 @@ pub(crate) fn run(request: &PlayRequest) -> Result<()> {
     };
     let names = game.action_names(&config.protocol);
     let mut player = saved.player(request.rule, request.seed)?;
-    let mut duet = Duet::begin(&config, player.env_seed(GAME))
+    let mut duet = Duet::begin(&config, player.env_seed(request.game_number))
         .map_err(|error| RequestError::new(error.to_string()))?;
     let mut show = Show::open(
         request,
@@ -105,6 +104,7 @@ pub(crate) fn run(request: &PlayRequest) -> Result<()> {
     let performance = Performance {
         duet: &mut duet,
         player: &mut player,
+        game: request.game_number,
         saliency,
         names: &names,
         has_probabilities: saved.plan.agent.kind() == AgentKind::A2c,
@@ -112,7 +112,7 @@ pub(crate) fn run(request: &PlayRequest) -> Result<()> {
     let outcome = performance.play(request.max_steps, &stop, &mut show)?;
     let video = show.close()?;
     if !request.quiet {
-        print(&words(&saved, &player, request.seed, &outcome, video));
+        print(&words(&saved, request, player.rule(), &outcome, video));
     }
     Ok(())
 }
@@ -121,6 +121,8 @@ pub(crate) fn run(request: &PlayRequest) -> Result<()> {
 struct Performance<'a> {
     duet: &'a mut Duet,
     player: &'a mut Player,
+    /// Its number.
+    game: usize,
     saliency: Option<Saliency>,
     names: &'a [&'a str],
     has_probabilities: bool,
@@ -132,7 +134,7 @@ impl Performance<'_> {
         let (mut score, mut steps) = (0.0, 0);
         loop {
             let one = Move {
-                game: GAME,
+                game: self.game,
                 t: steps,
                 obs: self.duet.obs(),
             };
@@ -189,16 +191,17 @@ impl Performance<'_> {
 
 fn words(
     saved: &SavedAgent,
-    player: &Player,
-    seed: u64,
+    request: &PlayRequest,
+    rule: Rule,
     outcome: &Outcome,
     video: Option<PathBuf>,
 ) -> String {
-    let (plan, rule) = (&saved.plan, player.rule());
+    let plan = &saved.plan;
+    let (game, seed) = (request.game_number, request.seed);
     let Outcome { score, steps, how } = outcome;
     let video = video.map_or_else(String::new, |path| format!("\n{}", path.display()));
     format!(
-        "{} {}-{} seed {}, step {}, {rule}, game of seed {seed}: score {score} in {} steps, {how}{video}",
+        "{} {}-{} seed {}, step {}, {rule}, game {game} of seed {seed}: score {score} in {} steps, {how}{video}",
         plan.game,
         plan.agent.kind(),
         plan.torso.kind,

@@ -177,10 +177,10 @@ impl Show {
     }
 }
 
-/// `RUN/videos/step-300000-stochastic-seed1.mp4`
+/// `RUN/videos/step-300000-stochastic-seed1-game0.mp4`
 fn own_path(saved: &SavedAgent, request: &PlayRequest, rule: Rule) -> PathBuf {
-    let (label, seed) = (saved.label(), request.seed);
-    let name = format!("{label}-{}-seed{seed}.mp4", rule.file_name());
+    let (label, seed, game) = (saved.label(), request.seed, request.game_number);
+    let name = format!("{label}-{}-seed{seed}-game{game}.mp4", rule.file_name());
     saved.run.join(FOLDER).join(name)
 }
 

@@ -169,12 +169,14 @@ fn horizon(cells: &[Cell<'_>], rules: Rules) -> u64 {
         .unwrap_or(0)
 }
 
-/// An import that ends before the runs are compared does not count: it would cut ours short. That its last game ends a little
-/// before its last step is no matter.
+/// An import that ends before the runs are compared does not count: it would cut ours short. That the last thing it logged is a
+/// little before its last step is no matter: SB3's A2C logs every 100 updates.
 fn set_short_imports_aside(cells: &mut [Cell<'_>], horizon: u64) {
     for cell in cells {
-        let is_short =
-            |run: &&Run| run.status == Status::Imported && run.steps < horizon - horizon / 50;
+        let is_short = |run: &&Run| {
+            let reach = run.steps + run.history.steps_between_means();
+            run.status == Status::Imported && reach < horizon - horizon / 50
+        };
         let short = cell.counted.extract_if(.., |run| is_short(run));
         cell.drawn_only.extend(short);
     }

@@ -261,17 +261,20 @@ fn common_games(scores: &[Vec<CellScores>], n_variants: usize) -> Vec<usize> {
         .collect()
 }
 
-/// 61 scores from 0 to the best run, at least to a human's.
+/// 61 scores from a random player's, 0, to a little above the best run, at most 8. Early runs are far below a human's score of 1.
 fn taus(scores: &[Vec<CellScores>], games: &[usize]) -> Vec<f64> {
     let cells = games.iter().flat_map(|&game| &scores[game]);
     let best = cells
         .filter_map(|cell| cell.normalised.as_ref())
         .flatten()
         .copied()
-        .fold(1.0, f64::max);
-    (0..=60)
-        .map(|part| best.min(8.0) * f64::from(part) / 60.0)
-        .collect()
+        .fold(0.0, f64::max);
+    let most = if best > 0.0 {
+        (1.05 * best).min(8.0)
+    } else {
+        1.0
+    };
+    (0..=60).map(|part| most * f64::from(part) / 60.0).collect()
 }
 
 fn over_games(

@@ -7,19 +7,19 @@
 //! That is: agent steps of all, speed over the last 10 s, time left at that speed, and mean raw score of
 //! the last 100 games. The bar takes what room is left; at 80 columns there is still some.
 
+mod games;
+mod view;
+
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+pub(crate) use games::{GameProgress, PlayedSoFar};
 
 use super::rate::RateWindow;
 use super::screen::{Screen, Verbosity};
+use view::View;
 
 /// Over how much time the speed is taken.
 pub(crate) const RATE_WINDOW: Duration = Duration::from_secs(10);
-/// How often the bar is drawn at most.
-const BAR_INTERVAL: Duration = Duration::from_millis(200);
-/// How often a line is written where there is no terminal.
-const LINE_INTERVAL: Duration = Duration::from_secs(30);
 
 /// The progress of a run, in agent steps.
 #[derive(Debug)]
@@ -27,8 +27,6 @@ pub(crate) struct Progress {
     total_steps: u64,
     rate: RateWindow,
     view: View,
-    last_shown: Instant,
-    screen: Screen,
     words: Words,
 }
 
@@ -61,13 +59,6 @@ const STEPS_AGAIN: Words = Words {
     decimals: 0,
 };
 
-#[derive(Debug)]
-enum View {
-    Bar(ProgressBar),
-    Lines,
-    Nothing,
-}
-
 impl Progress {
     /// The progress of a run that stands at `steps` of `total_steps`; more than 0 when it is resumed.
     pub(crate) fn new(total_steps: u64, steps: u64, verbosity: Verbosity) -> Self {
@@ -85,27 +76,19 @@ impl Progress {
     }
 
     fn with_words(total_steps: u64, steps: u64, verbosity: Verbosity, words: Words) -> Self {
-        let now = Instant::now();
-        let view = View::choose(total_steps, steps, verbosity);
-        let screen = match &view {
-            View::Bar(bar) => Screen::above(bar.clone(), verbosity),
-            View::Lines | View::Nothing => Screen::new(verbosity),
-        };
         let mut rate = RateWindow::new(RATE_WINDOW);
-        rate.record(now, steps);
+        rate.record(Instant::now(), steps);
         Self {
             total_steps,
             rate,
-            view,
-            last_shown: now,
-            screen,
+            view: View::new(total_steps, steps, verbosity),
             words,
         }
     }
 
     /// The way to say something above the bar.
     pub(crate) fn screen(&self) -> &Screen {
-        &self.screen
+        self.view.screen()
     }
 
     /// Agent steps per second over the last 10 s (`time/steps_per_s`).
@@ -119,63 +102,16 @@ impl Progress {
     pub(crate) fn update(&mut self, steps: u64, mean_score: Option<f64>) {
         let now = Instant::now();
         self.rate.record(now, steps);
-        let Some(interval) = self.view.interval() else {
-            return;
-        };
-        if now.duration_since(self.last_shown) < interval {
-            return;
-        }
-        self.last_shown = now;
         let per_second = self.rate.per_second();
-        let status = status(
-            (steps, self.total_steps),
-            per_second,
-            mean_score,
-            self.words,
-        );
-        match &self.view {
-            View::Bar(bar) => {
-                bar.set_position(steps);
-                bar.set_message(status);
-            }
-            View::Lines => self
-                .screen
-                .say(&format!("{}% {status}", percent(steps, self.total_steps))),
-            View::Nothing => {}
-        }
+        let (total_steps, words) = (self.total_steps, self.words);
+        self.view.show(now, steps, || {
+            status((steps, total_steps), per_second, mean_score, words)
+        });
     }
 
     /// Takes the bar away, so that what follows stands below nothing.
     pub(crate) fn finish(&self) {
-        if let View::Bar(bar) = &self.view {
-            bar.finish_and_clear();
-        }
-    }
-}
-
-impl View {
-    fn choose(total_steps: u64, steps: u64, verbosity: Verbosity) -> Self {
-        if verbosity == Verbosity::Quiet {
-            return Self::Nothing;
-        }
-        let bar = ProgressBar::with_draw_target(Some(total_steps), ProgressDrawTarget::stderr());
-        if bar.is_hidden() {
-            return Self::Lines;
-        }
-        let style = ProgressStyle::with_template("{percent:>3}% [{wide_bar}] {msg}")
-            .expect("the template is constant and valid")
-            .progress_chars("#> ");
-        bar.set_style(style);
-        bar.set_position(steps);
-        Self::Bar(bar)
-    }
-
-    fn interval(&self) -> Option<Duration> {
-        match self {
-            Self::Bar(_) => Some(BAR_INTERVAL),
-            Self::Lines => Some(LINE_INTERVAL),
-            Self::Nothing => None,
-        }
+        self.view.finish();
     }
 }
 
@@ -201,12 +137,6 @@ fn status(
         human_count(steps),
         human_count(total_steps)
     )
-}
-
-fn percent(steps: u64, total_steps: u64) -> u64 {
-    (u128::from(steps) * 100 / u128::from(total_steps.max(1)))
-        .try_into()
-        .unwrap_or(u64::MAX)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a time left is an estimate")]
@@ -295,22 +225,5 @@ mod tests {
             assert!(text.contains("| - left |"), "{text}");
         }
         assert_eq!(time_left(0, u64::MAX, Some(f64::MIN_POSITIVE)), None);
-    }
-
-    #[test]
-    fn a_percentage_needs_no_steps_and_does_not_overflow() {
-        assert_eq!(percent(0, 0), 0);
-        assert_eq!(percent(u64::MAX, u64::MAX), 100);
-    }
-
-    #[test]
-    fn without_a_terminal_a_run_shows_lines_and_a_quiet_one_nothing() {
-        assert!(matches!(
-            View::choose(10, 0, Verbosity::Quiet),
-            View::Nothing
-        ));
-        let mut progress = Progress::new(10, 0, Verbosity::Quiet);
-        progress.update(10, Some(1.0));
-        progress.finish();
     }
 }

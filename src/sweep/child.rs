@@ -164,8 +164,8 @@ pub(super) fn in_words(status: ExitStatus) -> String {
     }
 }
 
-/// On Linux the very file that this process was started from, also when another one was built in its place meanwhile: all runs of a sweep are
-/// of one version.
+/// On Linux the very file that this process was started from, also when another one was built in its place meanwhile: all runs of a
+/// sweep are of one version.
 fn this_binary() -> Result<PathBuf> {
     let same = PathBuf::from("/proc/self/exe");
     if same.exists() {

@@ -13,8 +13,8 @@ use crate::request::RequestError;
 /// Most runs of a sweep.
 const MOST_RUNS: usize = 2_000;
 
-/// Workers of each run where nothing says how many. On two A2C has one for each group, and DQN was measured. As many on every machine and for
-/// any number of jobs, so that neither of them decides how sums are rounded: a machine with more cores runs more at a time.
+/// Workers of each run where nothing says how many. On two A2C has one for each group, and DQN was measured. As many on every machine
+/// and for any number of jobs, so that neither of them decides how sums are rounded: a machine with more cores runs more at a time.
 const WORKERS_OF_A_RUN: usize = 2;
 
 /// What the command line says of the grid. It wins over the files.
@@ -124,6 +124,25 @@ fn two_plans(one: &GridRun, other: &GridRun) -> RequestError {
     ))
 }
 
+/// A key of a plan that the grid decides.
+struct Part {
+    /// The option that says it.
+    flag: &'static str,
+    key: &'static str,
+    /// Whether the option was given.
+    is_typed: bool,
+    /// What it is to be, if anything is said.
+    value: Option<Value>,
+}
+
+fn word(text: &str) -> Value {
+    Value::String(text.to_owned())
+}
+
+fn number(value: u64) -> Value {
+    Value::Integer(i64::try_from(value).unwrap_or(i64::MAX))
+}
+
 /// A file, or nothing, under the options.
 struct Block<'a> {
     file: Option<&'a SweepFile>,
@@ -210,53 +229,52 @@ impl Block<'_> {
     /// What is asked of the plan of one run, every part of it by whoever says it: an option, or a line of the file.
     fn asked(&self, game: &str, torso: &str, seed: u64) -> Asked {
         let options = self.options;
-        let keys = self.file.map(|file| file.keys.clone()).unwrap_or_default();
-        let number = |value: u64| Value::Integer(i64::try_from(value).unwrap_or(i64::MAX));
-        let word = |value: &str| Value::String(value.to_owned());
-        let agent = options.agent.clone().or(keys.agent);
-        let steps = options.steps.or(keys.steps);
-        let said = [
-            ("--games", "game", options.games.is_some(), Some(word(game))),
-            (
-                "--torsos",
-                "torso.kind",
-                options.torsos.is_some(),
-                Some(word(torso)),
-            ),
-            (
-                "--seeds",
-                "seed",
-                options.seeds.is_some(),
-                Some(number(seed)),
-            ),
-            (
-                "--agent",
-                "agent",
-                options.agent.is_some(),
-                agent.as_deref().map(word),
-            ),
-            (
+        let (mut flags, mut decided) = (Vec::new(), Vec::new());
+        for part in self.parts(game, torso, seed) {
+            let Some(value) = part.value else { continue };
+            let is_of_the_file = self.file.is_some_and(|file| file.says(part.key));
+            if part.is_typed || !is_of_the_file {
+                flags.push((part.flag, part.key, value));
+            } else {
+                decided.push((part.key, value));
+            }
+        }
+        let of_file = self.file.and_then(|file| file.keys.preset.clone());
+        Asked {
+            preset: options.preset.clone().or(of_file),
+            file: self.file.map(|file| file.layer(&decided)),
+            sets: options.sets.clone(),
+            flags,
+        }
+    }
+
+    /// What the grid decides of one run.
+    fn parts(&self, game: &str, torso: &str, seed: u64) -> [Part; 5] {
+        let options = self.options;
+        let keys = self.file.map(|file| &file.keys);
+        let agent = options.agent.clone();
+        let agent = agent.or_else(|| keys?.agent.clone());
+        let steps = options.steps.or_else(|| keys?.steps);
+        let part = |flag, key, is_typed, value| Part {
+            flag,
+            key,
+            is_typed,
+            value,
+        };
+        let (games, torsos) = (options.games.is_some(), options.torsos.is_some());
+        let (seeds, asks_agent) = (options.seeds.is_some(), options.agent.is_some());
+        [
+            part("--games", "game", games, Some(word(game))),
+            part("--torsos", "torso.kind", torsos, Some(word(torso))),
+            part("--seeds", "seed", seeds, Some(number(seed))),
+            part("--agent", "agent", asks_agent, agent.as_deref().map(word)),
+            part(
                 "--steps",
                 "total_steps",
                 options.steps.is_some(),
                 steps.map(number),
             ),
-        ];
-        let (mut flags, mut decided) = (Vec::new(), Vec::new());
-        for (flag, key, is_typed, value) in said {
-            let Some(value) = value else { continue };
-            if is_typed || !self.file.is_some_and(|file| file.says(key)) {
-                flags.push((flag, key, value));
-            } else {
-                decided.push((key, value));
-            }
-        }
-        Asked {
-            preset: options.preset.clone().or(keys.preset),
-            file: self.file.map(|file| file.layer(&decided)),
-            sets: options.sets.clone(),
-            flags,
-        }
+        ]
     }
 
     /// The option, or the line of the file that says `key`.

@@ -7,8 +7,8 @@
 //! DIR/.sweep/lock                               held by the sweep that writes here
 //! ```
 //!
-//! The run folders are the only memory, and the same as those of `scripts/sweep.sh`: given again, a sweep passes over what is finished and goes
-//! on with what was begun, by either of them.
+//! The run folders are the only memory, and the same as those of `scripts/sweep.sh`: given again, a sweep passes over what is finished
+//! and goes on with what was begun, by either of them.
 //!
 //! | file | what is in it |
 //! | --- | --- |

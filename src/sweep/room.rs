@@ -1,7 +1,7 @@
 //! How many runs this machine has room for at a time: cores, memory, and the disk for all of them.
 //!
-//! A run of A2C with its two workers keeps two cores as busy as it can (docs/performance.md: two runs at a time on two cores take as many steps
-//! together as one after the other). So as many run at a time as have cores of their own, if their memory is there for all.
+//! A run of A2C with its two workers keeps two cores as busy as it can (docs/performance.md: two runs at a time on two cores take as
+//! many steps together as one after the other). So as many run at a time as have cores of their own, if their memory is there for all.
 
 use std::path::Path;
 

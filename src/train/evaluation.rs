@@ -7,11 +7,11 @@
 //! | `eval/min_reward`, `eval/max_reward` | the least and the greatest |
 //! | `eval/mean_ep_length` | their mean length, agent steps |
 //!
-//! They stand at the step whose parameters played, and every game in `evaluations.csv`. Every environment plays one game, so that short games do not count more
-//! than long ones. DQN acts with `dqn.eval_epsilon`, A2C draws from its policy. What is played depends on (seed, step) alone,
-//! and the training on none of it. If an evaluation takes longer than the interval, the next ones wait for their turn; none is
-//! left out, for that would depend on the clock. When [`MOST_WAITING`] wait, so does the training: evaluations that are slower than
-//! it all the time would pile up otherwise, each with a copy of the weights.
+//! They stand at the step whose parameters played, and every game in `evaluations.csv`. Every environment plays one game, so that
+//! short games do not count more than long ones. DQN acts with `dqn.eval_epsilon`, A2C draws from its policy. What is played
+//! depends on (seed, step) alone, and the training on none of it. If an evaluation takes longer than the interval, the next ones
+//! wait for their turn; none is left out, for that would depend on the clock. When [`MOST_WAITING`] wait, so does the training:
+//! evaluations that are slower than it all the time would pile up otherwise, each with a copy of the weights.
 
 use std::collections::VecDeque;
 use std::rc::Rc;

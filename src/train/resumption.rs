@@ -3,7 +3,7 @@
 //!
 //! | tensor | what is in it |
 //! | --- | --- |
-//! | `resumption/resets` i64 \[B, 4\] | of each environment: earlier resets, seed of the last one, steps since, digest of what came of them |
+//! | `resumption/resets` i64 \[B, 4\] | per environment: earlier resets, seed of the last one, steps since, digest of what came of them |
 //! | `resumption/actions` u8 \[all steps\] | the actions of these steps, one environment after the other |
 //! | `resumption/means` f64 \[n, 2\] | sum and number behind each mean |
 //! | `resumption/recorder` u8 \[n\] | the block that waits to be written by the flight recorder; a failed run has none |

@@ -42,24 +42,62 @@ fn is_mp4(path: &Path) -> bool {
             .all(|part| has(*part))
 }
 
+/// Number, score and length of each game in the table of an evaluation.
+fn games(table: &Path) -> Vec<(String, String, String)> {
+    let text = fs::read_to_string(table).expect("a table");
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.split(',').collect();
+        let [game, _, _, score, length] = cells[..] else {
+            panic!("{line}")
+        };
+        (game.to_owned(), score.to_owned(), length.to_owned())
+    };
+    text.lines().skip(1).map(row).collect()
+}
+
 #[test]
-fn a_video_shows_the_first_game_of_an_evaluation() {
+fn a_video_shows_the_game_of_an_evaluation_that_is_asked_for() {
     let here = trained("Breakout");
     let run = "runs/Breakout/a2c-conv/r";
-    let ended = here.rlrun(&format!("play {run} --seed 4"));
+    let ended = here.rlrun(&format!("eval {run} --seed 4 --games 5 --envs 2 --out e"));
     assert_done(&ended);
-    assert!(ended.stdout.contains("game over"), "{ended:?}");
-    let video = here
-        .path()
-        .join(run)
-        .join("videos/step-320-stochastic-seed4.mp4");
-    assert!(is_mp4(&video));
-    assert_done(&here.rlrun(&format!("eval {run} --seed 4 --games 1 --quiet --out e")));
-    let table = here.path().join("e/step-320-stochastic-seed4-1games.csv");
-    let table = fs::read_to_string(table).expect("a table");
-    let row: Vec<&str> = table.lines().nth(1).expect("a game").split(',').collect();
-    let words = format!("score {} in {} steps", row[3], row[4]);
-    assert!(ended.stdout.contains(&words), "{words}: {ended:?}");
+    let games = games(&here.path().join("e/step-320-stochastic-seed4-5games.csv"));
+    assert_eq!(games.len(), 5);
+    let play = |more: &str| {
+        let ended = here.rlrun(&format!("play {run} --seed 4 {more}"));
+        assert_done(&ended);
+        assert!(ended.stdout.contains("game over"), "{ended:?}");
+        ended.stdout
+    };
+    for (number, score, length) in [&games[0], &games[3], &games[4]] {
+        let said = play(&format!("--game-number {number} --scale 1"));
+        let words = format!("game {number} of seed 4: score {score} in {length} steps");
+        assert!(said.contains(&words), "{words}: {said}");
+        let video = format!("videos/step-320-stochastic-seed4-game{number}.mp4");
+        assert!(is_mp4(&here.path().join(run).join(video)));
+    }
+    // Without a number it is the first; and the evaluation says how its best one is watched.
+    let (_, score, length) = &games[0];
+    assert!(play("--scale 1").contains(&format!("score {score} in {length} steps")));
+    let value = |score: &str| score.parse::<f64>().expect("a score");
+    let best = games
+        .iter()
+        .map(|game| value(&game.1))
+        .fold(f64::MIN, f64::max);
+    let (number, score, length) = games
+        .iter()
+        .find(|game| value(&game.1) >= best)
+        .expect("there is one");
+    assert!(
+        ended
+            .stdout
+            .contains(&format!("best: game {number} with {score};"))
+    );
+    let (_, command) = ended.stdout.split_once("\nrlrun ").expect("a command");
+    let said = here.rlrun(&format!("{} --scale 1", command.trim_end()));
+    assert_done(&said);
+    let words = format!("score {score} in {length} steps");
+    assert!(said.stdout.contains(&words), "{words}: {said:?}");
 }
 
 #[test]
@@ -119,6 +157,11 @@ fn wrong_requests_are_refused_and_leave_nothing() {
     );
     refused(&format!("play {run} --scale 9"), "--scale");
     refused(&format!("play {run} --max-steps 0"), "at least 1");
+    refused(
+        &format!("play {run} --game-number 1M"),
+        "at most a million games",
+    );
+    refused(&format!("play {run} --game-number best"), "a whole number");
     assert_eq!(here.names(), ["runs"]);
     let here = Workplace::new();
     let words = "--game probe:lives --agent a2c --steps 400 --envs 2 --threads 1 --name r --quiet";

@@ -8,14 +8,16 @@
 //! | `probe:constant` | 1 step, reward 1 | V = 1 | value loss, optimizer |
 //! | `probe:delayed` | dark, then bright picture; reward 1 at the end | V = gamma, then 1 | discounting, returns |
 //! | `probe:action` | 1 step; action 1 pays +1, action 0 pays -1 | action 1, V = 1 | policy gradient, sign of the advantage |
-//! | `probe:sign` | 1 step; the action that matches the picture (0 dark, 1 bright) pays +1, the other -1 | V = 1 | mix-up of observations, actions, rewards |
-//! | `probe:position` | 8 steps; a bright square; the action that names its quadrant (0..4, row by row) pays 1 | [`ProbeWorld::best_action`], 8 points | anything that blurs where things are |
+//! | `probe:sign` | 1 step; the action of the picture (0 dark, 1 bright) pays +1, the other -1 | V = 1 | mixed-up observations or actions |
+//! | `probe:position` | 8 steps; the action of the bright square's quadrant (0..4, by rows) pays 1 | 8 points | what blurs places |
 //! | `probe:truncated` | 1 per step, cut off after 5 | V = 1 / (1 - gamma) in every state | bootstrap at truncation |
 //! | `probe:terminated` | 1 per step, over after 5 | V = (1 - gamma^k) / (1 - gamma), k steps left | bootstrap at termination |
-//! | `probe:lives` | 3 lives of 2 steps, 1 per step | V = 1 + gamma, then 1, where a lost life ends the return | life loss taken for game over |
+//! | `probe:lives` | 3 lives of 2 steps, 1 per step | V = 1 + gamma, then 1, if a lost life ends returns | life loss taken for game over |
 //! | `probe:fails` | `recv` returns an error at its 50th step | the run ends with that cause | fault handling |
 //! | `probe:panics` | `recv` panics at its 50th step | the run ends with that cause | fault handling |
 //! | `probe:hangs` | `recv` never comes back from its 50th step | the run ends and names the actor | the watchdog |
+//!
+//! [`ProbeWorld::best_action`] knows the actions.
 
 mod batch;
 mod script;

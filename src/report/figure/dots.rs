@@ -89,7 +89,7 @@ fn panel(
             format!(" [{}, {}]", number(interval.low), number(interval.high))
         });
         canvas.text_within(
-            "",
+            "over",
             (LEFT, y),
             &format!("{}: {}{told}", row.label, number(row.value)),
             RIGHT - LEFT,

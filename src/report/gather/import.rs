@@ -1,9 +1,10 @@
 //! Runs of other programs, from their TensorBoard files: `--import NAME=PATH[,game=G][,seed=N][,protocol=P]`.
 //!
 //! What is not said is read from the names of the folders, as CleanRL (`BreakoutNoFrameskip-v4__dqn_atari__1__1700000000`) and
-//! SB3 or its Zoo (`MsPacmanNoFrameskip-v4_1`, `BreakoutNoFrameskip-v4/A2C_1`) give them.
+//! SB3 or its Zoo (`MsPacmanNoFrameskip-v4_1`, `BreakoutNoFrameskip-v4/A2C_1`) give them. The 1 of CleanRL is the seed; that of SB3
+//! counts the runs of a folder and is taken for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -80,13 +81,27 @@ impl Import {
         if found.is_empty() {
             return Err(self.wrong("there is no event file (events.out.tfevents.*) at or below it"));
         }
-        let mut numbers: BTreeMap<String, u64> = BTreeMap::new();
+        let (mut numbers, mut runs) = (BTreeMap::new(), Vec::new());
         for path in found {
-            let files = event_scalars::files_of(&path);
-            match event_scalars::read(&files) {
-                Ok(scalars) => gathered.runs.push(self.run(path, scalars, &mut numbers)?),
+            let told = Told::by(&path.canonicalize().unwrap_or_else(|_| path.clone()));
+            match event_scalars::read(&event_scalars::files_of(&path)) {
+                Ok(scalars) => {
+                    let algorithm = told.algorithm.clone();
+                    runs.push((self.run(path, told, scalars, &mut numbers)?, algorithm));
+                }
                 Err(why) => gathered.left_out.push(LeftOut { path, why }),
             }
+        }
+        // Different algorithms below one path never share a curve.
+        let algorithms: BTreeSet<_> = runs
+            .iter()
+            .map(|(_, algorithm)| algorithm.clone())
+            .collect();
+        for (mut run, algorithm) in runs {
+            if let Some(algorithm) = algorithm.filter(|_| algorithms.len() > 1) {
+                run.variant = format!("{} {algorithm}", run.variant);
+            }
+            gathered.runs.push(run);
         }
         Ok(())
     }
@@ -94,10 +109,10 @@ impl Import {
     fn run(
         &self,
         path: PathBuf,
+        told: Told,
         scalars: event_scalars::Scalars,
         numbers: &mut BTreeMap<String, u64>,
     ) -> Result<Run, RequestError> {
-        let told = Told::by(&path.canonicalize().unwrap_or_else(|_| path.clone()));
         let game = self.game.clone().or(told.game).ok_or_else(|| {
             self.wrong("its name tells no game; add it: --import NAME=PATH,game=Breakout")
         })?;
@@ -107,16 +122,26 @@ impl Import {
         let number = numbers.entry(game.clone()).or_insert(0);
         *number += 1;
         let mut notes = scalars.notes;
-        let seed = self.seed.or(told.seed).unwrap_or_else(|| {
-            notes.push("Its name tells no seed; it is numbered in the order of names.".to_owned());
-            *number
-        });
+        let mut with_note = |seed: u64, note: &str| {
+            notes.push(note.to_owned());
+            seed
+        };
+        let seed = match (self.seed, told.seed, told.number) {
+            (Some(seed), _, _) | (None, Some(seed), _) => seed,
+            (None, None, Some(number)) => with_note(
+                number,
+                "Its name tells no seed; the number of the run counts as one.",
+            ),
+            (None, None, None) => with_note(
+                *number,
+                "Its name tells no seed; it is numbered in the order of names.",
+            ),
+        };
         if self.protocol.is_none() {
             notes.push(format!(
                 "Its protocol, {protocol}, is taken from the name of its environment."
             ));
         }
-        let steps = scalars.history.points().last().map_or(0, |&(step, _)| step);
         Ok(Run {
             path,
             status: Status::Imported,
@@ -127,7 +152,7 @@ impl Import {
             seed,
             settings: BTreeMap::new(),
             history: scalars.history,
-            steps,
+            steps: scalars.steps,
             wall_seconds: Some(scalars.wall_seconds),
             notes,
         })
@@ -175,7 +200,11 @@ fn walk(path: &Path, depth: usize, found: &mut Vec<PathBuf>) {
 struct Told {
     game: Option<String>,
     seed: Option<u64>,
+    /// Which of the runs of its folder it is.
+    number: Option<u64>,
     protocol: Option<ProtocolName>,
+    /// `ppo_atari` of CleanRL, `A2C` of SB3.
+    algorithm: Option<String>,
 }
 
 impl Told {
@@ -184,40 +213,73 @@ impl Told {
         let mut told = Self::default();
         let names = path.iter().rev().map(|name| name.to_string_lossy());
         let folders = names.filter(|name| !name.contains("tfevents"));
-        for name in folders.take(3) {
-            let parts: Vec<&str> = name.split("__").collect();
-            let seed = match parts[..] {
-                [_, _, seed, ..] => seed.parse().ok(),
-                _ => name
-                    .rsplit_once('_')
-                    .and_then(|(_, number)| number.parse().ok()),
-            };
-            told.seed = told.seed.or(seed);
-            if told.game.is_none() {
-                (told.game, told.protocol) = environment(parts[0]);
+        for (depth, name) in folders.take(3).enumerate() {
+            let one = Self::by_name(&name);
+            // Further out a number belongs to a run only where the environment stands beside it.
+            let is_of_the_run = depth == 0 || one.game.is_some();
+            told.game = told.game.or(one.game);
+            told.protocol = told.protocol.or(one.protocol);
+            if is_of_the_run {
+                told.seed = told.seed.or(one.seed);
+                told.number = told.number.or(one.number);
+                told.algorithm = told.algorithm.or(one.algorithm);
             }
         }
         told
     }
-}
 
-/// Game and protocol of an environment's id, which the number of a run may follow. `NoFrameskip-v4` has no sticky actions, and
-/// both programs wrap it as Baselines does; `-v5` has sticky actions.
-fn environment(name: &str) -> (Option<String>, Option<ProtocolName>) {
-    let forms = [
-        ("NoFrameskip-v4", ProtocolName::Baselines),
-        ("-v5", ProtocolName::Machado),
-    ];
-    for (suffix, protocol) in forms {
-        if let Some((game, _)) = name.split_once(suffix) {
-            let game = game.trim_start_matches("ALE-").trim_start_matches("ALE_");
-            let world = World::resolve(game).ok();
-            return world.map_or((None, None), |world| {
-                (Some(world.name().to_owned()), Some(protocol))
-            });
+    fn by_name(name: &str) -> Self {
+        let parts: Vec<&str> = name.split("__").collect();
+        if let [env, algorithm, seed, ..] = parts[..] {
+            let (game, protocol) = environment(env, algorithm).unzip();
+            return Self {
+                game,
+                protocol,
+                seed: seed.parse().ok(),
+                number: None,
+                algorithm: Some(algorithm.to_owned()),
+            };
+        }
+        let numbered = name.rsplit_once('_');
+        let numbered = numbered.and_then(|(stem, number)| Some((stem, number.parse().ok()?)));
+        let (stem, number) = numbered.map_or((name, None), |(stem, number)| (stem, Some(number)));
+        let (game, protocol) = environment(stem, "").unzip();
+        let is_algorithm = game.is_none() && number.is_some();
+        Self {
+            protocol,
+            seed: None,
+            number,
+            algorithm: is_algorithm.then(|| stem.to_owned()),
+            game,
         }
     }
-    (None, None)
+}
+
+/// Game and protocol of an environment's id. `NoFrameskip-v4` has no sticky actions, and both programs wrap it as Baselines does.
+/// `-v5` has sticky actions in Gymnasium; in `EnvPool`, which CleanRL names in its algorithm, it has none but for RND.
+fn environment(id: &str, algorithm: &str) -> Option<(String, ProtocolName)> {
+    let is_plain_pool = algorithm.contains("envpool") && !algorithm.contains("rnd");
+    let stem = |suffix| Some(id.split_once(suffix)?.0);
+    let (name, protocol) = if let Some(name) = stem("NoFrameskip-v4") {
+        (name, ProtocolName::Baselines)
+    } else if let Some(name) = stem("-v5") {
+        let protocol = if is_plain_pool {
+            ProtocolName::Baselines
+        } else {
+            ProtocolName::Machado
+        };
+        (name, protocol)
+    } else {
+        (id, ProtocolName::Gym)
+    };
+    let name = name.trim_start_matches("ALE-").trim_start_matches("ALE_");
+    match (World::resolve(name).ok()?, protocol) {
+        (World::Classic(game), ProtocolName::Gym) => Some((game.name().to_owned(), protocol)),
+        (World::Atari(game), ProtocolName::Baselines | ProtocolName::Machado) => {
+            Some((game.name().to_owned(), protocol))
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -225,36 +287,79 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_cleanrl_and_sb3_tell_game_seed_and_protocol() {
-        let check = |path: &str, game: Option<&str>, seed: Option<u64>, protocol| {
+    fn names_of_cleanrl_and_sb3_tell_game_seed_protocol_and_algorithm() {
+        let check = |path: &str,
+                     expected: Option<(&str, ProtocolName)>,
+                     [seed, number]: [_; 2],
+                     algorithm: Option<&str>| {
             let expected = Told {
-                game: game.map(str::to_owned),
+                game: expected.map(|(game, _)| game.to_owned()),
+                protocol: expected.map(|(_, protocol)| protocol),
                 seed,
-                protocol,
+                number,
+                algorithm: algorithm.map(str::to_owned),
             };
             assert_eq!(Told::by(Path::new(path)), expected, "{path}");
         };
-        let baselines = Some(ProtocolName::Baselines);
+        let baselines = |game| Some((game, ProtocolName::Baselines));
+        let machado = |game| Some((game, ProtocolName::Machado));
+        let gym = |game| Some((game, ProtocolName::Gym));
         check(
             "a/BreakoutNoFrameskip-v4__dqn_atari__3__1700000000",
-            Some("Breakout"),
-            Some(3),
-            baselines,
+            baselines("Breakout"),
+            [Some(3), None],
+            Some("dqn_atari"),
         );
         check(
             "a2c/MsPacmanNoFrameskip-v4_2",
-            Some("MsPacman"),
-            Some(2),
-            baselines,
+            baselines("MsPacman"),
+            [None, Some(2)],
+            None,
         );
-        check("PongNoFrameskip-v4/A2C_1", Some("Pong"), Some(1), baselines);
         check(
-            "ALE_Pong-v5__ppo__4__17",
-            Some("Pong"),
-            Some(4),
-            Some(ProtocolName::Machado),
+            "PongNoFrameskip-v4/A2C_1",
+            baselines("Pong"),
+            [None, Some(1)],
+            Some("A2C"),
         );
-        check("somewhere/events", None, None, None);
+        check(
+            "ALE/Pong-v5__ppo__4__17",
+            machado("Pong"),
+            [Some(4), None],
+            Some("ppo"),
+        );
+        check("ALE_Pong-v5", machado("Pong"), [None, None], None);
+        // The same name is another environment in EnvPool.
+        let of_pool = "runs/Breakout-v5__ppo_atari_envpool__1__1795678364";
+        check(
+            of_pool,
+            baselines("Breakout"),
+            [Some(1), None],
+            Some("ppo_atari_envpool"),
+        );
+        let rnd = "runs/MontezumaRevenge-v5__ppo_rnd_envpool__1__17";
+        check(
+            rnd,
+            machado("MontezumaRevenge"),
+            [Some(1), None],
+            Some("ppo_rnd_envpool"),
+        );
+        check(
+            "CartPole-v1__dqn__1__17",
+            gym("CartPole"),
+            [Some(1), None],
+            Some("dqn"),
+        );
+        check("CartPole-v1_3", gym("CartPole"), [None, Some(3)], None);
+        check("CartPole-v0_3", None, [None, Some(3)], Some("CartPole-v0"));
+        // The year is no number of a run.
+        check(
+            "logs_2024/PongNoFrameskip-v4/tb",
+            baselines("Pong"),
+            [None, None],
+            None,
+        );
+        check("somewhere/events", None, [None, None], None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! Imports of the event files that `events/make_events.py` wrote, whole and cut.
+//! Imports of event files: made-up ones of `events/make_events.py`, whole and cut, and those of real runs in `real_events`.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -33,17 +34,20 @@ fn cleanrl_and_sb3_are_read_with_what_their_folders_tell() {
             run.variant.clone(),
         )
     };
-    let expected = |game: &str, seed, steps| {
+    let expected = |game: &str, seed, steps, variant: &str| {
         (
             game.to_owned(),
             seed,
             ProtocolName::Baselines,
             steps,
-            "theirs".to_owned(),
+            variant.to_owned(),
         )
     };
-    assert_eq!(of(cleanrl), expected("Breakout", 3, 2_000));
-    assert_eq!(of(sb3), expected("MsPacman", 2, 1_600));
+    assert_eq!(
+        of(cleanrl),
+        expected("Breakout", 3, 2_000, "theirs dqn_atari")
+    );
+    assert_eq!(of(sb3), expected("MsPacman", 2, 1_600, "theirs"));
     let games: Vec<(u64, f64)> = (1..=40_u32)
         .map(|game| (u64::from(50 * game), f64::from(game % 7)))
         .collect();
@@ -52,7 +56,96 @@ fn cleanrl_and_sb3_are_read_with_what_their_folders_tell() {
         .map(|n| (u64::from(80 * n), f64::from(200 + 5 * n)))
         .collect();
     assert_eq!(sb3.history, History::Means(means));
-    assert_eq!(cleanrl.wall_seconds, Some(19.5));
+    assert!((cleanrl.wall_seconds.unwrap() - 19.99).abs() < 1e-3);
+}
+
+fn real_events() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/report/gather/real_events")
+}
+
+/// What `real_events/read_events.py` found with TensorBoard's own reader, by folder.
+type Expected = BTreeMap<String, Option<ExpectedRun>>;
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExpectedRun {
+    games: Option<Vec<(u64, f32)>>,
+    means: Option<Vec<(u64, f32)>>,
+    steps: u64,
+    wall_seconds: f64,
+}
+
+#[test]
+fn real_runs_are_read_as_tensorboard_reads_them() {
+    let expected = fs::read(real_events().join("expected.json")).unwrap();
+    let expected: Expected = serde_json::from_slice(&expected).unwrap();
+    let got = imported(&format!("theirs={}", real_events().display())).unwrap();
+    for (folder, expected) in &expected {
+        let path = real_events().join(folder);
+        let run = got.runs.iter().find(|run| run.path == path);
+        let Some(expected) = expected else {
+            let left_out = got.left_out.iter().find(|run| run.path == path).unwrap();
+            assert!(left_out.why.contains("have neither"), "{}", left_out.why);
+            continue;
+        };
+        let run = run.expect(folder);
+        let exact = |points: &[(u64, f32)]| -> Vec<(u64, f64)> {
+            let points = points.iter();
+            points.map(|&(step, score)| (step, score.into())).collect()
+        };
+        let history = match (&expected.games, &expected.means) {
+            (Some(games), _) => History::Games(exact(games)),
+            (None, means) => History::Means(exact(means.as_ref().unwrap())),
+        };
+        assert_eq!(run.history, history, "{folder}");
+        assert_eq!(run.steps, expected.steps, "{folder}");
+        let seconds = run.wall_seconds.unwrap();
+        assert!((seconds - expected.wall_seconds).abs() < 1e-6, "{folder}");
+    }
+    assert_eq!(got.runs.len() + got.left_out.len(), expected.len());
+}
+
+#[test]
+fn names_of_real_runs_tell_what_they_are() {
+    let got = imported(&format!("theirs={}", real_events().display())).unwrap();
+    let told: Vec<_> = got
+        .runs
+        .iter()
+        .map(|run| (&run.variant[..], &run.game[..], run.protocol, run.seed))
+        .collect();
+    let baselines = ProtocolName::Baselines;
+    assert_eq!(
+        told,
+        [
+            ("theirs ppo_atari_envpool", "Breakout", baselines, 1),
+            ("theirs dqn_atari", "Breakout", baselines, 2),
+            ("theirs A2C", "MsPacman", baselines, 1),
+        ]
+    );
+    let notes = &got.runs[2].notes;
+    assert!(notes[0].contains("the number of the run"), "{notes:?}");
+    // Alone it is called what the user calls it.
+    let alone = imported(&format!("sb3={}", real_events().join("sb3").display())).unwrap();
+    assert_eq!(alone.runs[0].variant, "sb3");
+}
+
+#[test]
+fn what_a_later_start_plays_again_counts_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join(SB3);
+    fs::create_dir(&folder).unwrap();
+    let whole = fs::read(events().join(SB3).join(FILE)).unwrap();
+    // The first start was killed; the second began anew.
+    fs::write(folder.join(FILE), &whole[..whole.len() / 2]).unwrap();
+    let later = FILE.replace("1700000000", "1700000001");
+    fs::write(folder.join(later), &whole).unwrap();
+    let run = imported(&format!("sb3={}", folder.display()))
+        .unwrap()
+        .runs
+        .remove(0);
+    let once = imported(&format!("sb3={}", events().join(SB3).display())).unwrap();
+    assert_eq!(run.history, once.runs[0].history);
+    assert!(run.notes[1].contains("a later start"), "{:?}", run.notes);
 }
 
 #[test]

@@ -113,6 +113,18 @@ impl History {
         let (Self::Games(points) | Self::Means(points)) = self;
         points
     }
+
+    /// Steps from the last mean but one to the last: as far as the run may have gone on after it. None between games, which are
+    /// logged when they end.
+    pub(crate) fn steps_between_means(&self) -> u64 {
+        match self {
+            Self::Means(points) => match points[..] {
+                [.., (one, _), (last, _)] => last - one,
+                _ => 0,
+            },
+            Self::Games(_) => 0,
+        }
+    }
 }
 
 /// Reads all runs below `dirs`, and the imports.
@@ -153,16 +165,24 @@ fn set_duplicates_aside(gathered: &mut Gathered) {
         let run_wins = (run.is_complete(), run.steps) >= (other.is_complete(), other.steps);
         let (winner, loser) = if run_wins { (run, other) } else { (other, run) };
         gathered.left_out.push(LeftOut {
-            why: format!(
-                "it has the seed and the settings of {}, which counts",
-                winner.path.display()
-            ),
+            why: again(&winner),
             path: loser.path,
         });
         best.insert(identity, winner);
     }
     gathered.runs = best.into_values().collect();
     gathered.runs.sort_by(|a, b| a.path.cmp(&b.path));
+}
+
+/// Why a run does not count beside another.
+fn again(winner: &Run) -> String {
+    let path = winner.path.display();
+    if winner.status == Status::Imported {
+        return format!(
+            "it has the name, game and seed of {path}, which counts; import runs of other settings under another name"
+        );
+    }
+    format!("it has the seed and the settings of {path}, which counts")
 }
 
 /// What two runs of the same training share: protocol, game, variant, seed and all settings that decide the curve.

@@ -18,8 +18,9 @@ pub(super) fn chapter(chapter: &Chapter<'_>) -> String {
     let mut html = format!("<h2 id=\"{protocol}\">Protocol {protocol}</h2>\n");
     let _ = writeln!(
         html,
-        "<h3>Learning curves</h3>\n<p class=\"how\">Mean raw score of the last 100 games over agent steps. Thin: single seeds; thick: their mean; \
-         shaded: its 95% interval (Student's t; none for a single seed). Broken lines are runs that do not count. Grey marks are published results.</p>"
+        "<h3>Learning curves</h3>\n<p class=\"how\">Mean raw score of the last 100 games over agent steps. Thin: \
+         single seeds; thick: their mean; shaded: its 95% interval (Student's t; none for a single seed), cut off where \
+         it leaves the figure. Broken lines are runs that do not count. Grey marks are published results.</p>"
     );
     html.push_str(&plots(chapter.drawings.curves.iter()));
     let _ = write!(html, "<h3>Scores</h3>\n{}", scores(chapter));
@@ -61,11 +62,11 @@ fn scores(chapter: &Chapter<'_>) -> String {
         &[
             "Game",
             "<Variant",
-            "Seeds",
-            "Steps",
             "Final score",
             "Area",
             "Human-normalised",
+            "Seeds",
+            "Steps",
             "Random",
             "Human",
         ],
@@ -81,13 +82,13 @@ fn scores(chapter: &Chapter<'_>) -> String {
             table.add(&[
                 escape(&game.name),
                 named(chapter, variant),
-                cell.finals.len().to_string(),
-                step_count(steps(game.horizon)),
                 with_interval(last, interval),
                 with_interval(mean(&cell.areas), mean_interval(&cell.areas)),
                 normalised.map_or("no human score".to_owned(), |scores| {
                     with_interval(mean(scores), mean_interval(scores))
                 }),
+                cell.finals.len().to_string(),
+                step_count(steps(game.horizon)),
                 player(references.map(|players| players.random)),
                 player(references.map(|players| players.human)),
             ]);
@@ -120,8 +121,9 @@ fn verdict_table(chapter: &Chapter<'_>, pair: &Pair) -> String {
     let label = |variant: usize| &chapter.cohort.variants[variant].label;
     let mut table = Table::new(
         &format!(
-            "{} against {}: the difference of the mean final scores with its 95% interval (Welch). Better or worse where that is wholly above or \
-             below 0; similar means that no difference is shown; fewer than {SEEDS_FOR_VERDICT} seeds on a side decide nothing.",
+            "{} against {}: the difference of the mean final scores with its 95% interval (Welch). Better or worse \
+             where that is wholly above or below 0; similar means that no difference is shown; fewer than \
+             {SEEDS_FOR_VERDICT} seeds on a side decide nothing.",
             label(pair.other),
             label(pair.base)
         ),
@@ -154,8 +156,8 @@ fn over_games(chapter: &Chapter<'_>) -> String {
         .map(|&game| escape(&chapter.cohort.games[game].name));
     let _ = writeln!(
         html,
-        "<p class=\"how\">Human-normalised final scores of the {} with a human score that all variants have: {}. As in rliable; in brackets \
-         95% stratified bootstrap intervals.</p>",
+        "<p class=\"how\">Human-normalised final scores of the {} with a human score that all variants have: {}. As in \
+         rliable; in brackets 95% stratified bootstrap intervals.</p>",
         counted(comparison.common_games.len(), "game"),
         games.collect::<Vec<_>>().join(", ")
     );
@@ -166,7 +168,8 @@ fn over_games(chapter: &Chapter<'_>) -> String {
     if few {
         let _ = writeln!(
             html,
-            "<p>Some games have fewer than {SEEDS_FOR_VERDICT} seeds. A bootstrap of so few runs gives intervals that are too narrow, and none of one run.</p>"
+            "<p>Some games have fewer than {SEEDS_FOR_VERDICT} seeds. A bootstrap of so few runs gives intervals that \
+            are too narrow, and none of one run.</p>"
         );
     }
     let drawings = &chapter.drawings;
@@ -230,7 +233,8 @@ fn aggregates(chapter: &Chapter<'_>) -> String {
 
 fn improvements(chapter: &Chapter<'_>) -> String {
     let mut table = Table::new(
-        "Probability of improvement: how likely a run of the first variant beats one of the second on the same game, mean over the games that both have.",
+        "Probability of improvement: how likely a run of the first variant beats one of the second on the same game, \
+        mean over the games that both have.",
         &["Pair", "Games", "Probability"],
     );
     for pair in &chapter.comparison.pairs {

@@ -14,7 +14,8 @@ use crate::run::progress::human_time;
 /// The table of all runs.
 pub(super) fn runs(gathered: &Gathered) -> String {
     let mut table = Table::new(
-        "Every run. Wall time is that of training, all processes of the run together; of an import, from its first point to its last. Speed: agent steps over wall time.",
+        "Every run. Wall time is that of training, all processes of the run together; of an import, from its first \
+        point to its last. Speed: agent steps over wall time.",
         &[
             "Run",
             "<Game",
@@ -33,7 +34,7 @@ pub(super) fn runs(gathered: &Gathered) -> String {
             .filter(|seconds| seconds.is_finite() && *seconds > 0.0);
         let time = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         table.add(&[
-            format!("<code>{}</code>", escape(&run.path.display().to_string())),
+            path(run),
             escape(&run.game),
             escape(&run.variant),
             run.protocol.to_string(),
@@ -47,6 +48,12 @@ pub(super) fn runs(gathered: &Gathered) -> String {
         ]);
     }
     format!("<h2 id=\"runs\">Runs and speed</h2>\n{}", table.html())
+}
+
+/// The path of a run, which a narrow page breaks between folders.
+fn path(run: &Run) -> String {
+    let path = escape(&run.path.display().to_string());
+    format!("<code>{}</code>", path.replace('/', "/<wbr>"))
 }
 
 /// The settings that are not the same in all runs of an agent.
@@ -74,7 +81,8 @@ pub(super) fn differences(gathered: &Gathered) -> String {
         .collect();
     head.extend(groups.iter().map(String::as_str));
     let mut table = Table::new(
-        "Settings of plan.toml and versions that differ between runs, game and seed apart; every value that occurs is listed. \u{2013}: no such setting.",
+        "Settings of plan.toml and versions that differ between runs, game and seed apart; every value that occurs is \
+        listed. \u{2013}: no such setting.",
         &head,
     );
     for key in keys

@@ -7,8 +7,8 @@
 //! | n pieces u32 | n times: environment u32, its steps before i64, seed u32, n actions u32 | the actions of all pieces, a byte each |
 //! ```
 //!
-//! The steps are those of the run. A seed of 2^32 - 1, which no environment takes, says that a piece goes on from the one before. The checksum is
-//! over all that stands before it and the packed bytes. A reader that finds damage looks for the next block.
+//! The steps are those of the run. A seed of 2^32 - 1, which no environment takes, says that a piece goes on from the one before.
+//! The checksum is over all that stands before it and the packed bytes. A reader that finds damage looks for the next block.
 
 use std::io::{Read as _, Write as _};
 use std::ops::Range;
