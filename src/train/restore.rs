@@ -176,6 +176,6 @@ pub(crate) fn identity(plan: &Plan) -> Identity {
     match plan.learner.precision {
         // As before there was a choice.
         Precision::Float32 => identity,
-        other => identity.with("precision", other.to_string()),
+        Precision::Bf16 => identity.with("precision", Precision::Bf16.to_string()),
     }
 }
