@@ -16,11 +16,13 @@
 mod config;
 mod loss;
 mod replica;
+mod share;
 
 pub use config::{A2cConfig, Schedule};
-pub use replica::{Replica, ShareGradient};
+pub use replica::Replica;
 use rlrun_nn::optim::{RmsPropTf, RmsPropTfConfig, clip_scale, global_norm};
 use rlrun_nn::{ActorCritic, Compute, Flops, NnError, Params, TorsoConfig};
+pub use share::ShareGradient;
 use tch::Tensor;
 use thiserror::Error;
 
