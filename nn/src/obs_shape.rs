@@ -65,7 +65,8 @@ fn on_device(bytes: &[u8], device: Device) -> Tensor {
     // SAFETY: the bytes are borrowed beyond the next line, which copies them and after which the tensor is gone.
     let borrowed =
         unsafe { Tensor::from_blob(bytes.as_ptr(), &[len], &[], Kind::Uint8, Device::Cpu) };
-    let locked = borrowed.pin_memory(device);
+    // `pin_memory` with a device, which tch asks for, warns at every call that the device is no longer to be named.
+    let locked = borrowed.internal_pin_memory(device);
     let (is_asynchronous, is_always_copy) = (true, false);
     locked.to_device_(device, Kind::Uint8, is_asynchronous, is_always_copy)
 }

@@ -54,7 +54,7 @@ fn is_plain(tensor: &Tensor, kind: Kind) -> bool {
 }
 
 /// Whether the elements fill `numel` places in some order of the axes, as contiguous and channels-last tensors do.
-fn is_dense(tensor: &Tensor) -> bool {
+pub(crate) fn is_dense(tensor: &Tensor) -> bool {
     let mut axes: Vec<(i64, i64)> = tensor.stride().into_iter().zip(tensor.size()).collect();
     axes.retain(|&(_, size)| size > 1);
     axes.sort_unstable();

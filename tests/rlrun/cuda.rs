@@ -30,7 +30,7 @@ fn check(words: &str, folder: &str, more_steps: &str) {
 
 #[test]
 fn a2c_with_groups_and_coordinates() {
-    let words = "--game Pong --torso coordconv --envs 8 --groups 2 --steps 4k";
+    let words = "--game Pong --torso coordconv --envs 8 --actors 2 --steps 4k";
     check(words, "Pong/a2c-coordconv", "6k");
 }
 

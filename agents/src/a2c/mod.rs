@@ -19,7 +19,7 @@ mod replica;
 mod share;
 
 pub use config::{A2cConfig, Schedule};
-pub use replica::Replica;
+pub use replica::{Keep, Replica};
 use rlrun_nn::optim::{RmsPropTf, RmsPropTfConfig, clip_scale, global_norm};
 use rlrun_nn::{ActorCritic, Compute, Flops, NnError, Params, TorsoConfig};
 pub use share::ShareGradient;

@@ -28,14 +28,23 @@ pub struct Replica {
     pub(super) scratch: Scratch,
 }
 
-/// What is kept of the forward pass that chose a step's actions: the parameters stand still for a rollout, so the update
-/// needs this very pass.
+/// What an update keeps of the choice of a step's actions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// The forward pass: the parameters stand still for a rollout, so the update needs this very pass.
+    Pass,
+    /// The observations, on the learner's device: the pass is made again, for all rows at once.
+    Observations,
+}
+
+/// What was kept.
 #[derive(Debug)]
 pub(super) struct Kept {
     /// The step and the first of the environments: they order the rows.
     at: (u64, usize),
-    /// \[b, n\], with the graph behind it.
-    begun: Tensor,
+    what: Keep,
+    /// \[b, n\] with the graph behind it, or observations \[b, ...\].
+    rows: Tensor,
 }
 
 /// Buffers of an update, kept from one to the next.
@@ -47,6 +56,11 @@ pub(super) struct Scratch {
 }
 
 impl Replica {
+    /// The device that its network lives on.
+    pub fn device(&self) -> Device {
+        self.device
+    }
+
     /// The policy's logits for a batch of observations, written to `logits`.
     ///
     /// # Shapes
@@ -57,15 +71,31 @@ impl Replica {
     }
 
     /// The same for `at`, a step and the first of its environments, of the rollout whose gradient is asked for next. The
-    /// gradient then does not have to look at these observations again.
+    /// gradient then goes on from what is kept: the same for every step of the rollout.
     ///
     /// # Shapes
     /// As [`Self::act`].
-    pub fn act_and_keep(&mut self, obs: &[u8], at: (u64, usize), logits: &mut Vec<f32>) {
-        let begun = self.network.begin(&self.obs_tensor(obs)); // [b, n]
-        let (policy, _) = tch::no_grad(|| self.network.finish(&begun)); // [b, A]
+    pub fn act_and_keep(
+        &mut self,
+        obs: &[u8],
+        at: (u64, usize),
+        what: Keep,
+        logits: &mut Vec<f32>,
+    ) {
+        let obs = self.obs_tensor(obs);
+        let (policy, rows) = match what {
+            Keep::Pass => {
+                let begun = self.network.begin(&obs); // [b, n]
+                let (policy, _) = tch::no_grad(|| self.network.finish(&begun)); // [b, A]
+                (policy, begun)
+            }
+            Keep::Observations => {
+                let (policy, _) = tch::no_grad(|| self.network.forward(&obs)); // [b, A]
+                (policy, obs)
+            }
+        };
         copy_out(&policy, logits);
-        self.kept.push(Kept { at, begun });
+        self.kept.push(Kept { at, what, rows });
     }
 
     /// The critic's values of a batch of observations, written to `values`.
@@ -110,6 +140,14 @@ impl Replica {
         let grads = gradients(&loss.total, &self.params);
 
         let error = (&returns - value.detach()).sum(Kind::Float); // []
+        // All at once: each look at a GPU waits for it.
+        let terms = [&loss.policy, &loss.value, &loss.entropy, &error].map(Tensor::detach);
+        let mut looked_up = Vec::new();
+        copy_out(&Tensor::stack(&terms, 0), &mut looked_up);
+        let [policy_loss, value_loss, entropy, error] = looked_up
+            .try_into()
+            .map(|terms: [f32; 4]| terms.map(f64::from))
+            .expect("as many as were stacked");
         let sum = |term: fn(f64) -> f64| -> f64 {
             let returns = self.scratch.returns.iter().copied().map(f64::from);
             returns.map(term).sum::<f64>() / weights.n_total
@@ -117,31 +155,34 @@ impl Replica {
         ShareGradient {
             grads,
             terms: Terms {
-                policy_loss: loss.policy.double_value(&[]),
-                value_loss: loss.value.double_value(&[]),
-                entropy: loss.entropy.double_value(&[]),
-                error: error.double_value(&[]) / weights.n_total,
+                policy_loss,
+                value_loss,
+                entropy,
+                error: error / weights.n_total,
                 returns: sum(|r| r),
                 square_returns: sum(|r| r * r),
             },
         }
     }
 
-    /// What acting kept of the rollout's forward pass, or that part of it now.
+    /// The part of the rollout's forward pass that acting may have kept, or that is made of what it kept.
     ///
     /// # Shapes
     /// \[m, n\]
     fn begun(&mut self, rollout: &Rollout) -> Tensor {
-        if self.kept.is_empty() {
+        let Some(what) = self.kept.first().map(|kept| kept.what) else {
             return self.network.begin(&self.obs_tensor(&rollout.obs));
-        }
+        };
         // Groups of environments report in any order; rows do not.
         self.kept.sort_by_key(|kept| kept.at);
-        let begun: Vec<Tensor> = self.kept.drain(..).map(|kept| kept.begun).collect();
-        let begun = Tensor::cat(&begun, 0);
+        let rows: Vec<Tensor> = self.kept.drain(..).map(|kept| kept.rows).collect();
+        let rows = Tensor::cat(&rows, 0);
         let n_rows = i64::try_from(rollout.n_transitions());
-        assert_eq!(n_rows, Ok(begun.size()[0]), "rows of a rollout are missing");
-        begun
+        assert_eq!(n_rows, Ok(rows.size()[0]), "rows of a rollout are missing");
+        match what {
+            Keep::Pass => rows,
+            Keep::Observations => self.network.begin(&rows),
+        }
     }
 
     /// Fills `scratch.returns` with the n-step returns of the rollout.
@@ -282,26 +323,34 @@ mod tests {
         }
     }
 
+    /// The gradients of `rollout` from what acting in two groups kept, the second of which reports first, twice.
+    fn kept_gradients(agent: &A2c, rollout: &Rollout, what: Keep) -> [ShareGradient; 2] {
+        let (mut replica, mut logits) = (agent.replica(), Vec::new());
+        [(); 2].map(|()| {
+            for (t, env) in [(0, 2), (0, 0), (1, 2), (1, 0)] {
+                let rows = (4 * t + env) * 1296..(4 * t + env + 2) * 1296;
+                replica.act_and_keep(&rollout.obs[rows], (t as u64, env), what, &mut logits);
+            }
+            replica.gradient(rollout, 8)
+        })
+    }
+
     #[test]
     fn what_acting_kept_gives_the_gradient_of_looking_again() {
         for kind in [TorsoKind::Conv, TorsoKind::CoordConv] {
             let agent = agent(kind, 1);
             let rollout = rollout(0..4);
             let expected = agent.replica().gradient(&rollout, 8);
-            let (mut replica, mut logits) = (agent.replica(), Vec::new());
-            for _ in 0..2 {
-                // Two groups of two environments, of which the second reports first.
-                for (t, env) in [(0, 2), (0, 0), (1, 2), (1, 0)] {
-                    let rows = (4 * t + env) * 1296..(4 * t + env + 2) * 1296;
-                    replica.act_and_keep(&rollout.obs[rows], (t as u64, env), &mut logits);
-                }
-                let got = replica.gradient(&rollout, 8);
+            for got in kept_gradients(&agent, &rollout, Keep::Pass) {
                 for (got, expected) in got.grads.iter().zip(&expected.grads) {
                     assert_eq!(got.stride(), expected.stride());
                     let scale = expected.abs().max().double_value(&[]).max(1e-6);
                     let difference = (got - expected).abs().max().double_value(&[]);
                     assert!(difference < 1e-5 * scale, "{difference} of {scale}");
                 }
+            }
+            for got in kept_gradients(&agent, &rollout, Keep::Observations) {
+                assert_eq!(got.grads, expected.grads);
             }
         }
     }
@@ -311,7 +360,12 @@ mod tests {
     fn a_rollout_of_which_some_rows_were_kept_is_a_bug() {
         let rollout = rollout(0..4);
         let mut replica = agent(TorsoKind::Conv, 1).replica();
-        replica.act_and_keep(&rollout.obs[..4 * 1296], (0, 0), &mut Vec::new());
+        replica.act_and_keep(
+            &rollout.obs[..4 * 1296],
+            (0, 0),
+            Keep::Pass,
+            &mut Vec::new(),
+        );
         let _ = replica.gradient(&rollout, 8);
     }
 

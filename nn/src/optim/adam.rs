@@ -10,11 +10,11 @@
 //! The second is the first with epsilon divided by `sqrt(1 - beta2^t)`, and is computed so: the two differ in the first
 //! updates, and where the gradient is as small as epsilon.
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
-use super::{f32_of, pair, state_like, without_subnormals};
+use super::joined::{Moments, subtract};
+use super::{f32_of, in_one_pass, pair, without_subnormals};
 use crate::params::load_tensors;
-use crate::slices::with_slices;
 use crate::{NnError, Params};
 
 /// The constants of Adam.
@@ -44,8 +44,8 @@ pub enum EpsilonForm {
 pub struct Adam {
     config: AdamConfig,
     n_updates: i64,
-    means: Vec<(String, Tensor)>,
-    mean_squares: Vec<(String, Tensor)>,
+    means: Moments,
+    mean_squares: Moments,
 }
 
 /// One update's constants, rounded to the weights' precision.
@@ -70,8 +70,8 @@ impl Adam {
         Self {
             config,
             n_updates: 0,
-            means: state_like(params, "mean", 0.0),
-            mean_squares: state_like(params, "mean_square", 0.0),
+            means: Moments::new(params, "mean", 0.0),
+            mean_squares: Moments::new(params, "mean_square", 0.0),
         }
     }
 
@@ -90,13 +90,14 @@ impl Adam {
     pub fn step_scaled(&mut self, params: &Params, grads: &[Tensor], lr: f64, grad_scale: f64) {
         self.n_updates += 1;
         let coefs = self.coefs(lr, grad_scale);
-        let moments = self.means.iter().zip(&self.mean_squares);
-        for ((param, grad), ((_, mean), (_, square))) in pair(params, grads).zip(moments) {
-            let fused = with_slices([param, mean, square], &grad, |[w, m, v], g| {
-                update_slices(w, m, v, g, coefs);
-            });
-            if !fused {
-                update_tensors(param, (mean, square), &grad, coefs);
+        if let (Some(means), Some(squares)) = (self.means.joined(), self.mean_squares.joined()) {
+            subtract(params, grads, |grad| change(means, squares, grad, coefs));
+        } else {
+            let moments = self.means.parts().zip(self.mean_squares.parts());
+            for ((param, grad), (mean, square)) in pair(params, grads).zip(moments) {
+                in_one_pass([param, mean, square], &grad, |[w, m, v], g| {
+                    update_slices(w, m, v, g, coefs);
+                });
             }
         }
         params.round();
@@ -133,8 +134,7 @@ impl Adam {
             "n_updates".to_owned(),
             Tensor::from_slice(&[self.n_updates]),
         );
-        let moments = self.means.iter().chain(&self.mean_squares);
-        let moments = moments.map(|(name, t)| (name.clone(), t.shallow_clone()));
+        let moments = self.means.named().chain(self.mean_squares.named());
         std::iter::once(count).chain(moments).collect()
     }
 
@@ -165,26 +165,21 @@ fn update_slices(weights: &mut [f32], m: &mut [f32], v: &mut [f32], grads: &[f32
     }
 }
 
-/// The update in tensor operations, on any device. `moments` are the mean and the mean square.
-fn update_tensors(param: &Tensor, moments: (&Tensor, &Tensor), grad: &Tensor, c: Coefs) {
+/// What is taken from the weights, in tensor operations: any shape, any device.
+fn change(mut m: Tensor, mut v: Tensor, grad: &Tensor, c: Coefs) -> Tensor {
     let as_f64 = |x: f32| f64::from(x);
-    tch::no_grad(|| {
-        let grad = (grad * as_f64(c.grad_scale)).to_kind(Kind::Float);
-        let (mut m, mut v) = (moments.0.shallow_clone(), moments.1.shallow_clone());
-        let _ = m.g_mul_scalar_(as_f64(c.beta1));
-        let _ = m.g_add_(&(&grad * as_f64(c.one_minus_beta1)));
-        let _ = v.g_mul_scalar_(as_f64(c.beta2));
-        let _ = v.g_add_(&(grad.square() * as_f64(c.one_minus_beta2)));
-        let root = v.sqrt() * as_f64(c.root_scale) + as_f64(c.epsilon);
-        let _ = param
-            .shallow_clone()
-            .g_sub_(&(m / root * as_f64(c.corrected_lr)));
-    });
+    let grad = grad * as_f64(c.grad_scale);
+    let _ = m.g_mul_scalar_(as_f64(c.beta1));
+    let _ = m.g_add_(&(&grad * as_f64(c.one_minus_beta1)));
+    let _ = v.g_mul_scalar_(as_f64(c.beta2));
+    let _ = v.g_add_(&(grad.square() * as_f64(c.one_minus_beta2)));
+    let root = v.sqrt() * as_f64(c.root_scale) + as_f64(c.epsilon);
+    m / root * as_f64(c.corrected_lr)
 }
 
 #[cfg(test)]
 mod tests {
-    use tch::Device;
+    use tch::{Device, Kind};
 
     use super::*;
 
@@ -217,15 +212,22 @@ mod tests {
     fn one_pass_and_tensor_operations_agree_to_rounding() {
         let (fused, plain) = (params(), params());
         let mut optimizer = Adam::new(CONFIG, &fused);
-        let mut twin = Adam::new(CONFIG, &plain);
+        let mut twin = Adam {
+            config: CONFIG,
+            n_updates: 0,
+            means: Moments::one_vector(&plain, "mean", 0.0),
+            mean_squares: Moments::one_vector(&plain, "mean_square", 0.0),
+        };
         for step in 0..10 {
             optimizer.step_scaled(&fused, &grads(step), 0.1, 0.5);
-            twin.n_updates += 1;
-            let moments = (&twin.means[0].1, &twin.mean_squares[0].1);
-            let grad = &grads(step)[0];
-            update_tensors(&plain.tensors()[0], moments, grad, twin.coefs(0.1, 0.5));
+            twin.step_scaled(&plain, &grads(step), 0.1, 0.5);
         }
-        assert!(fused.tensors()[0].allclose(&plain.tensors()[0], 1e-5, 1e-6, false));
+        for (got, expected) in fused.tensors().iter().zip(plain.tensors()) {
+            assert!(
+                got.allclose(&expected, 1e-5, 1e-6, false),
+                "{got} {expected}"
+            );
+        }
         for ((_, got), (_, expected)) in optimizer.state().iter().zip(twin.state()) {
             assert!(
                 got.allclose(&expected, 1e-5, 1e-7, false),

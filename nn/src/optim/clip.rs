@@ -10,6 +10,7 @@
 
 use tch::{Kind, Tensor};
 
+use super::joined::join;
 use crate::slices::with_slices;
 
 /// The norm of all gradients as one vector. NaN or infinite if any element is.
@@ -18,11 +19,8 @@ pub fn global_norm(grads: &[Tensor]) -> f64 {
     if let Some(sums) = on_cpu {
         return sums.iter().sum::<f64>().sqrt();
     }
-    let norms: Vec<Tensor> = grads
-        .iter()
-        .map(|grad| grad.detach().to_kind(Kind::Float).norm())
-        .collect();
-    Tensor::stack(&norms, 0).norm().double_value(&[])
+    let in_f32 = grads.iter().map(|grad| grad.detach().to_kind(Kind::Float));
+    join(in_f32).norm().double_value(&[])
 }
 
 /// What to multiply gradients of norm `norm` by, so that their norm is at most `max_norm`.

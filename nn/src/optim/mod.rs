@@ -1,8 +1,8 @@
 //! Optimizers with savable state, and gradient clipping.
 //!
 //! An update of 1.7 million weights is bound by memory, not by arithmetic: on the CPU one pass reads and writes each
-//! number once and allocates nothing. On other devices the same formulas run as tensor operations. The two agree to
-//! rounding.
+//! number once and allocates nothing. On other devices the same formulas run as tensor operations on all weights as one vector
+//! (`joined`). The two agree to rounding.
 //!
 //! ```text
 //! let norm = global_norm(&grads);                                   // one pass over the gradients
@@ -20,6 +20,7 @@
 
 mod adam;
 mod clip;
+mod joined;
 mod rms_prop_centered;
 mod rms_prop_tf;
 
@@ -28,23 +29,12 @@ pub use clip::{clip_by_global_norm, clip_scale, global_norm};
 pub use rms_prop_centered::{RmsPropCentered, RmsPropCenteredConfig};
 pub use rms_prop_tf::{RmsPropTf, RmsPropTfConfig};
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use crate::Params;
+use crate::slices::with_slices;
 
-/// One state tensor per parameter, of its shape and on its device, each filled with `value` and named
-/// `prefix.<parameter>`.
-fn state_like(params: &Params, prefix: &str, value: f64) -> Vec<(String, Tensor)> {
-    params
-        .iter()
-        .map(|(name, param)| {
-            let state = param.detach().full_like(value);
-            (format!("{prefix}.{name}"), state)
-        })
-        .collect()
-}
-
-/// Each parameter with its gradient, which is copied only if it does not lie in memory as the parameter does.
+/// Each parameter with its gradient, which is copied only if it does not lie in memory as the parameter does, or is not in f32.
 ///
 /// # Panics
 /// If the gradients are not one per parameter, of its shape: they belong to other parameters.
@@ -56,7 +46,7 @@ fn pair<'a>(
     params.iter().zip(grads).map(|((name, param), grad)| {
         assert!(grad.defined(), "the loss does not depend on {name}");
         assert_eq!(grad.size(), param.size(), "the shape of {name}'s gradient");
-        if grad.stride() == param.stride() {
+        if grad.stride() == param.stride() && grad.kind() == Kind::Float {
             return (param, grad.shallow_clone());
         }
         let mut reordered = param.detach().empty_like();
@@ -81,6 +71,19 @@ fn without_subnormals(moment: f32) -> f32 {
     } else {
         moment
     }
+}
+
+/// Runs `pass` on the memory of a parameter, its moments and its gradient.
+///
+/// # Panics
+/// If they are not on the CPU.
+fn in_one_pass<const N: usize>(
+    written: [&Tensor; N],
+    grad: &Tensor,
+    pass: impl FnOnce([&mut [f32]; N], &[f32]),
+) {
+    let ran = with_slices(written, grad, pass);
+    assert!(ran, "f32 on the CPU without holes");
 }
 
 /// A coefficient as the element type.

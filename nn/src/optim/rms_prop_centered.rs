@@ -10,11 +10,11 @@
 //! Graves' equation 41 adds momentum 0.9; that code does not: the "gradient momentum" 0.95 in the table of Mnih et al. is
 //! the decay of m. The max is ours: rounding may leave a variance below 0, which a small epsilon does not lift.
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
-use super::{f32_of, pair, state_like, without_subnormals};
+use super::joined::{Moments, subtract};
+use super::{f32_of, in_one_pass, pair, without_subnormals};
 use crate::params::load_tensors;
-use crate::slices::with_slices;
 use crate::{NnError, Params};
 
 /// The constants of centred `RMSProp`.
@@ -30,8 +30,8 @@ pub struct RmsPropCenteredConfig {
 #[derive(Debug)]
 pub struct RmsPropCentered {
     config: RmsPropCenteredConfig,
-    means: Vec<(String, Tensor)>,
-    mean_squares: Vec<(String, Tensor)>,
+    means: Moments,
+    mean_squares: Moments,
 }
 
 /// One update's constants, rounded to the weights' precision.
@@ -49,8 +49,8 @@ impl RmsPropCentered {
     pub fn new(config: RmsPropCenteredConfig, params: &Params) -> Self {
         Self {
             config,
-            means: state_like(params, "mean", 0.0),
-            mean_squares: state_like(params, "mean_square", 0.0),
+            means: Moments::new(params, "mean", 0.0),
+            mean_squares: Moments::new(params, "mean_square", 0.0),
         }
     }
 
@@ -74,13 +74,14 @@ impl RmsPropCentered {
             lr: f32_of(lr),
             grad_scale: f32_of(grad_scale),
         };
-        let moments = self.means.iter().zip(&self.mean_squares);
-        for ((param, grad), ((_, mean), (_, square))) in pair(params, grads).zip(moments) {
-            let fused = with_slices([param, mean, square], &grad, |[w, m, ms], g| {
-                update_slices(w, m, ms, g, coefs);
-            });
-            if !fused {
-                update_tensors(param, (mean, square), &grad, coefs);
+        if let (Some(means), Some(squares)) = (self.means.joined(), self.mean_squares.joined()) {
+            subtract(params, grads, |grad| change(means, squares, grad, coefs));
+        } else {
+            let moments = self.means.parts().zip(self.mean_squares.parts());
+            for ((param, grad), (mean, square)) in pair(params, grads).zip(moments) {
+                in_one_pass([param, mean, square], &grad, |[w, m, ms], g| {
+                    update_slices(w, m, ms, g, coefs);
+                });
             }
         }
         params.round();
@@ -88,9 +89,9 @@ impl RmsPropCentered {
 
     /// `mean.<parameter>` for all, then `mean_square.<parameter>`.
     pub fn state(&self) -> Vec<(String, Tensor)> {
-        let moments = self.means.iter().chain(&self.mean_squares);
-        moments
-            .map(|(name, t)| (name.clone(), t.shallow_clone()))
+        self.means
+            .named()
+            .chain(self.mean_squares.named())
             .collect()
     }
 
@@ -119,25 +120,22 @@ fn update_slices(weights: &mut [f32], m: &mut [f32], ms: &mut [f32], grads: &[f3
     }
 }
 
-/// The update in tensor operations, on any device. `moments` are the mean and the mean square.
-fn update_tensors(param: &Tensor, moments: (&Tensor, &Tensor), grad: &Tensor, c: Coefs) {
+/// What is taken from the weights, in tensor operations: any shape, any device.
+fn change(mut m: Tensor, mut ms: Tensor, grad: &Tensor, c: Coefs) -> Tensor {
     let as_f64 = |x: f32| f64::from(x);
-    tch::no_grad(|| {
-        let grad = (grad * as_f64(c.grad_scale)).to_kind(Kind::Float);
-        let (mut m, mut ms) = (moments.0.shallow_clone(), moments.1.shallow_clone());
-        let _ = m.g_mul_scalar_(as_f64(c.decay));
-        let _ = m.g_add_(&(&grad * as_f64(c.one_minus_decay)));
-        let _ = ms.g_mul_scalar_(as_f64(c.decay));
-        let _ = ms.g_add_(&(grad.square() * as_f64(c.one_minus_decay)));
-        let variance = (ms - m.square()).clamp_min(0.0);
-        let root = (variance + as_f64(c.epsilon)).sqrt();
-        let _ = param.shallow_clone().g_sub_(&(grad / root * as_f64(c.lr)));
-    });
+    let grad = grad * as_f64(c.grad_scale);
+    let _ = m.g_mul_scalar_(as_f64(c.decay));
+    let _ = m.g_add_(&(&grad * as_f64(c.one_minus_decay)));
+    let _ = ms.g_mul_scalar_(as_f64(c.decay));
+    let _ = ms.g_add_(&(grad.square() * as_f64(c.one_minus_decay)));
+    let variance = (ms - m.square()).clamp_min(0.0);
+    let root = (variance + as_f64(c.epsilon)).sqrt();
+    grad / root * as_f64(c.lr)
 }
 
 #[cfg(test)]
 mod tests {
-    use tch::Device;
+    use tch::{Device, Kind};
 
     use super::*;
 
@@ -171,20 +169,21 @@ mod tests {
     fn one_pass_and_tensor_operations_agree_to_rounding() {
         let (fused, plain) = (params(), params());
         let mut optimizer = RmsPropCentered::new(CONFIG, &fused);
-        let twin = RmsPropCentered::new(CONFIG, &plain);
-        let coefs = Coefs {
-            decay: 0.95,
-            one_minus_decay: 0.05,
-            epsilon: 1e-5,
-            lr: 0.1,
-            grad_scale: 0.5,
+        let mut twin = RmsPropCentered {
+            config: CONFIG,
+            means: Moments::one_vector(&plain, "mean", 0.0),
+            mean_squares: Moments::one_vector(&plain, "mean_square", 0.0),
         };
         for step in 0..10 {
             optimizer.step_scaled(&fused, &grads(step), 0.1, 0.5);
-            let moments = (&twin.means[0].1, &twin.mean_squares[0].1);
-            update_tensors(&plain.tensors()[0], moments, &grads(step)[0], coefs);
+            twin.step_scaled(&plain, &grads(step), 0.1, 0.5);
         }
-        assert!(fused.tensors()[0].allclose(&plain.tensors()[0], 1e-5, 1e-6, false));
+        for (got, expected) in fused.tensors().iter().zip(plain.tensors()) {
+            assert!(
+                got.allclose(&expected, 1e-5, 1e-6, false),
+                "{got} {expected}"
+            );
+        }
         for ((_, got), (_, expected)) in optimizer.state().iter().zip(twin.state()) {
             assert!(
                 got.allclose(&expected, 1e-5, 1e-7, false),

@@ -10,11 +10,10 @@
 //! value instead of 3e-3, and hundred-fold larger first updates: A2C learns differently (Stable-Baselines3, pull request
 //! 110).
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
-use super::{f32_of, pair, state_like, without_subnormals};
-use crate::params::load_tensors;
-use crate::slices::with_slices;
+use super::joined::{Moments, subtract};
+use super::{f32_of, in_one_pass, pair, without_subnormals};
 use crate::{NnError, Params};
 
 /// The constants of `RMSProp`.
@@ -30,7 +29,7 @@ pub struct RmsPropTfConfig {
 #[derive(Debug)]
 pub struct RmsPropTf {
     config: RmsPropTfConfig,
-    mean_squares: Vec<(String, Tensor)>,
+    mean_squares: Moments,
 }
 
 /// One update's constants, rounded to the weights' precision.
@@ -48,7 +47,7 @@ impl RmsPropTf {
     pub fn new(config: RmsPropTfConfig, params: &Params) -> Self {
         Self {
             config,
-            mean_squares: state_like(params, "mean_square", 1.0),
+            mean_squares: Moments::new(params, "mean_square", 1.0),
         }
     }
 
@@ -72,12 +71,14 @@ impl RmsPropTf {
             lr: f32_of(lr),
             grad_scale: f32_of(grad_scale),
         };
-        for ((param, grad), (_, mean_square)) in pair(params, grads).zip(&self.mean_squares) {
-            let fused = with_slices([param, mean_square], &grad, |[weights, squares], grads| {
-                update_slices(weights, squares, grads, coefs);
-            });
-            if !fused {
-                update_tensors(param, mean_square, &grad, coefs);
+        if let Some(mean_squares) = self.mean_squares.joined() {
+            subtract(params, grads, |grad| change(mean_squares, grad, coefs));
+        } else {
+            let pairs = pair(params, grads).zip(self.mean_squares.parts());
+            for ((param, grad), mean_square) in pairs {
+                in_one_pass([param, mean_square], &grad, |[weights, squares], grads| {
+                    update_slices(weights, squares, grads, coefs);
+                });
             }
         }
         params.round();
@@ -85,10 +86,7 @@ impl RmsPropTf {
 
     /// The mean squares, named `mean_square.<parameter>`.
     pub fn state(&self) -> Vec<(String, Tensor)> {
-        let state = self.mean_squares.iter();
-        state
-            .map(|(name, t)| (name.clone(), t.shallow_clone()))
-            .collect()
+        self.mean_squares.named().collect()
     }
 
     /// Goes on from a saved [`Self::state`].
@@ -96,7 +94,7 @@ impl RmsPropTf {
     /// # Errors
     /// If a name or a shape differs; then nothing was changed.
     pub fn load_state(&mut self, saved: &[(String, Tensor)]) -> Result<(), NnError> {
-        load_tensors(&mut self.mean_squares, saved)
+        self.mean_squares.load(saved)
     }
 }
 
@@ -115,24 +113,19 @@ fn update_slices(weights: &mut [f32], squares: &mut [f32], grads: &[f32], coefs:
     }
 }
 
-/// The update in tensor operations, on any device.
-fn update_tensors(param: &Tensor, mean_square: &Tensor, grad: &Tensor, coefs: Coefs) {
+/// What is taken from the weights, in tensor operations: any shape, any device.
+fn change(mut mean_square: Tensor, grad: &Tensor, coefs: Coefs) -> Tensor {
     let as_f64 = |x: f32| f64::from(x);
-    tch::no_grad(|| {
-        let grad = (grad * as_f64(coefs.grad_scale)).to_kind(Kind::Float);
-        let mut mean_square = mean_square.shallow_clone();
-        let _ = mean_square.g_mul_scalar_(as_f64(coefs.decay));
-        let _ = mean_square.g_add_(&(grad.square() * as_f64(coefs.one_minus_decay)));
-        let root = (mean_square + as_f64(coefs.epsilon)).sqrt();
-        let _ = param
-            .shallow_clone()
-            .g_sub_(&(grad / root * as_f64(coefs.lr)));
-    });
+    let grad = grad * as_f64(coefs.grad_scale);
+    let _ = mean_square.g_mul_scalar_(as_f64(coefs.decay));
+    let _ = mean_square.g_add_(&(grad.square() * as_f64(coefs.one_minus_decay)));
+    let root = (mean_square + as_f64(coefs.epsilon)).sqrt();
+    grad / root * as_f64(coefs.lr)
 }
 
 #[cfg(test)]
 mod tests {
-    use tch::Device;
+    use tch::{Device, Kind};
 
     use super::*;
 
@@ -171,27 +164,21 @@ mod tests {
     fn one_pass_and_tensor_operations_agree_to_rounding() {
         let (fused, plain) = (params(), params());
         let mut optimizer = RmsPropTf::new(CONFIG, &fused);
-        let squares = RmsPropTf::new(CONFIG, &plain).state();
-        let coefs = Coefs {
-            decay: 0.99,
-            one_minus_decay: 0.01,
-            epsilon: 1e-5,
-            lr: 0.1,
-            grad_scale: 0.5,
+        let mut twin = RmsPropTf {
+            config: CONFIG,
+            mean_squares: Moments::one_vector(&plain, "mean_square", 1.0),
         };
         for step in 0..10 {
             optimizer.step_scaled(&fused, &grads(step), 0.1, 0.5);
-            for ((param, grad), (_, square)) in pair(&plain, &grads(step)).zip(&squares) {
-                update_tensors(param, square, &grad, coefs);
-            }
+            twin.step_scaled(&plain, &grads(step), 0.1, 0.5);
         }
         for (got, expected) in fused.tensors().iter().zip(plain.tensors()) {
             assert!(
-                got.allclose(&expected, 1e-5, 1e-7, false),
+                got.allclose(&expected, 1e-5, 1e-6, false),
                 "{got} {expected}"
             );
         }
-        for ((_, got), (_, expected)) in optimizer.state().iter().zip(squares) {
+        for ((_, got), (_, expected)) in optimizer.state().iter().zip(twin.state()) {
             assert!(
                 got.allclose(&expected, 1e-5, 1e-7, false),
                 "{got} {expected}"

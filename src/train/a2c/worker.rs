@@ -13,9 +13,10 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use rlrun_agents::a2c::{Replica, ShareGradient};
+use rlrun_agents::a2c::{Keep, Replica, ShareGradient};
 use rlrun_agents::policy;
 use rlrun_agents::stream::{Consumer, stream};
+use tch::Device;
 
 use crate::train::actors::Actors;
 use crate::train::collect::{Behaviour, CollectTime, Collector};
@@ -25,6 +26,7 @@ use crate::train::games::FinishedGame;
 pub(crate) struct Worker {
     collector: Collector,
     actor: Actor,
+    keeps: Keep,
 }
 
 /// Draws actions from the policy.
@@ -39,17 +41,7 @@ pub(crate) struct Actor {
 /// An actor in a rollout that is learned from.
 struct Learning<'a> {
     actor: &'a mut Actor,
-    passes: Passes,
-}
-
-/// What becomes of the forward passes that choose actions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Passes {
-    /// They are kept for the gradient of the rollout.
-    Kept,
-    /// They are made again. With several groups the passes are made in the order in which these report, and libtorch sums the gradients of
-    /// kept passes in an order that follows from it: the rounding would depend on the clock.
-    Again,
+    keep: Keep,
 }
 
 /// What a worker adds to an update.
@@ -75,7 +67,19 @@ pub(crate) struct TimeSplit {
 impl Worker {
     /// A worker that acts and learns through `actor`.
     pub(crate) fn new(collector: Collector, actor: Actor) -> Self {
-        Self { collector, actor }
+        // With several groups the passes are made in the order in which these report, and libtorch sums the gradients of kept
+        // passes in an order that follows from it: the rounding would depend on the clock. On a GPU one pass over the whole
+        // rollout takes less time than the many small steps back through kept ones.
+        let keeps = if collector.n_groups() == 1 && actor.replica.device() == Device::Cpu {
+            Keep::Pass
+        } else {
+            Keep::Observations
+        };
+        Self {
+            collector,
+            actor,
+            keeps,
+        }
     }
 
     /// One rollout from step number `step` of the run on, and what it adds to the update.
@@ -85,10 +89,7 @@ impl Worker {
     pub(crate) fn advance(&mut self, actors: &mut Actors, step: u64) -> Result<Contribution> {
         let mut learning = Learning {
             actor: &mut self.actor,
-            passes: match self.collector.n_groups() {
-                1 => Passes::Kept,
-                _ => Passes::Again,
-            },
+            keep: self.keeps,
         };
         let games = self.collector.collect(actors, step, &mut learning)?;
         let start = Instant::now();
@@ -138,12 +139,11 @@ impl Behaviour for Actor {
 
 impl Behaviour for Learning<'_> {
     fn choose(&mut self, obs: &[u8], step: u64, first_env: usize, actions: &mut [u8]) {
-        let Self { actor, passes } = self;
-        if *passes == Passes::Again {
-            return actor.choose(obs, step, first_env, actions);
-        }
+        let Self { actor, keep } = self;
         let at = (step, first_env);
-        actor.replica.act_and_keep(obs, at, &mut actor.logits);
+        actor
+            .replica
+            .act_and_keep(obs, at, *keep, &mut actor.logits);
         actor.draw(step, first_env, actions);
     }
 
