@@ -5,9 +5,11 @@ use std::process::{Command, Stdio};
 use crate::exact::{OFTEN, outcome};
 use crate::program::{Ended, Workplace};
 
-/// Sizes of the disk, KiB: too small for anything, for a plan, for a checkpoint, for the second, for the replay memory.
-pub(super) const SIZES_KIB: [u64; 12] = [
-    4, 12, 40, 100, 400, 1_000, 1_600, 2_400, 3_600, 5_000, 7_000, 12_000,
+/// Sizes of the disk, KiB: too small for anything, for a plan, for a checkpoint, for the second; for the replay memory, whose
+/// 14 MB are refused beforehand, for the first checkpoint beside it, for the second, and for the last.
+pub(super) const SIZES_KIB: [u64; 18] = [
+    4, 12, 40, 100, 400, 1_000, 1_600, 2_400, 3_600, 5_000, 7_000, 12_000, 14_050, 14_500, 16_000,
+    17_500, 19_500, 21_500,
 ];
 
 /// The words of a run, and its folder.
@@ -93,5 +95,5 @@ pub(super) fn try_sizes(sizes_kib: &[u64]) {
 
 #[test]
 fn a_run_on_a_disk_that_is_too_small_is_refused_or_warns_and_goes_on_when_there_is_room() {
-    try_sizes(&[12, 1_600]);
+    try_sizes(&[12, 1_600, 17_500]);
 }
