@@ -174,7 +174,7 @@ mod tests {
         }
         for (got, expected) in fused.tensors().iter().zip(plain.tensors()) {
             assert!(
-                got.allclose(&expected, 1e-5, 1e-6, false),
+                got.allclose(&expected, 1e-5, 1e-7, false),
                 "{got} {expected}"
             );
         }

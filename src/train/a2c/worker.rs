@@ -68,8 +68,8 @@ impl Worker {
     /// A worker that acts and learns through `actor`.
     pub(crate) fn new(collector: Collector, actor: Actor) -> Self {
         // With several groups the passes are made in the order in which these report, and libtorch sums the gradients of kept
-        // passes in an order that follows from it: the rounding would depend on the clock. On a GPU one pass over the whole
-        // rollout takes less time than the many small steps back through kept ones.
+        // passes in an order that follows from it: the rounding would depend on the clock. On a GPU, where starting
+        // operations is what takes time, one pass over the whole rollout has fewer of them than the way back through kept ones.
         let keeps = if collector.n_groups() == 1 && actor.replica.device() == Device::Cpu {
             Keep::Pass
         } else {
