@@ -27,6 +27,12 @@ pub enum NnError {
         /// The observations.
         obs: ObsShape,
     },
+    /// Operations on a GPU could not be put into one graph, or a graph not be started.
+    #[error("a CUDA graph could not be captured: {cause}")]
+    CudaGraph {
+        /// What libtorch says.
+        cause: String,
+    },
     /// A count that must be positive is not.
     #[error("{what} must be at least 1, got {got}")]
     NotPositive {

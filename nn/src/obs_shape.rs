@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
+
+use crate::transfer::to_device;
 
 /// Bytes of a feature.
 const FEATURE_BYTES: usize = size_of::<f32>();
@@ -38,37 +40,15 @@ impl ObsShape {
     /// If the bytes are not a whole number of observations.
     pub fn tensor(self, bytes: &[u8], device: Device) -> Tensor {
         match self {
-            Self::Frames([c, h, w]) => on_device(bytes, device).view([-1, c, h, w]),
+            Self::Frames([c, h, w]) => to_device(bytes, device).view([-1, c, h, w]),
             Self::Features(n) => {
                 let (features, rest) = bytes.as_chunks::<FEATURE_BYTES>();
                 assert!(rest.is_empty(), "{} bytes of features", bytes.len());
                 let features: Vec<f32> = features.iter().copied().map(f32::from_le_bytes).collect();
-                Tensor::from_slice(&features)
-                    .view([-1, n])
-                    .to_device(device)
+                to_device(&features, device).view([-1, n])
             }
         }
     }
-}
-
-/// A copy of `bytes` on `device`. The way to a GPU leads through page-locked memory, of which libtorch keeps what it once had: the
-/// processor copies the bytes there and goes on, while the GPU fetches them and then computes.
-fn on_device(bytes: &[u8], device: Device) -> Tensor {
-    if !matches!(device, Device::Cuda(_)) {
-        return Tensor::from_slice(bytes).to_device(device);
-    }
-    let len = i64::try_from(bytes.len()).expect("a slice has fewer than 2^63 bytes");
-    #[expect(
-        unsafe_code,
-        reason = "a tensor that borrows spares a copy, and tch cannot know for how long"
-    )]
-    // SAFETY: the bytes are borrowed beyond the next line, which copies them and after which the tensor is gone.
-    let borrowed =
-        unsafe { Tensor::from_blob(bytes.as_ptr(), &[len], &[], Kind::Uint8, Device::Cpu) };
-    // `pin_memory` with a device, which tch asks for, warns at every call that the device is no longer to be named.
-    let locked = borrowed.internal_pin_memory(device);
-    let (is_asynchronous, is_always_copy) = (true, false);
-    locked.to_device_(device, Kind::Uint8, is_asynchronous, is_always_copy)
 }
 
 impl fmt::Display for ObsShape {
@@ -82,6 +62,8 @@ impl fmt::Display for ObsShape {
 
 #[cfg(test)]
 mod tests {
+    use tch::Kind;
+
     use super::*;
 
     #[test]

@@ -5,6 +5,8 @@ use std::borrow::Borrow;
 
 use tch::{Device, Kind, Tensor};
 
+use crate::one_piece::laid_out;
+use crate::slices::is_dense;
 use crate::{Compute, NnError};
 
 /// Ordered, named parameters on one device.
@@ -100,6 +102,21 @@ impl Params {
         });
     }
 
+    /// Moves the parameters into one piece of memory, in order; all handles go along. For a GPU, where what concerns all of
+    /// them is one operation then. On a CPU it would only make them lie worse.
+    pub fn lay_out(&mut self) {
+        let places = laid_out(
+            &self
+                .tensors()
+                .iter()
+                .map(Tensor::detach)
+                .collect::<Vec<_>>(),
+        );
+        for ((_, tensor), place) in self.entries.iter_mut().zip(places) {
+            tensor.set_data(&place);
+        }
+    }
+
     /// How many tensors there are.
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -137,7 +154,8 @@ impl Params {
     }
 }
 
-/// The gradients of a loss with respect to [`Params::leaves`], in f32. What does not enter the loss has one that is not defined.
+/// The gradients of a loss with respect to [`Params::leaves`], in f32; on a GPU side by side in memory. What does not enter the loss has
+/// one that is not defined.
 pub fn gradients(loss: &Tensor, leaves: &[Tensor]) -> Vec<Tensor> {
     let grads = Tensor::run_backward(&[loss], leaves, false, false).into_iter();
     let in_f32 = |grad: Tensor| {
@@ -147,7 +165,12 @@ pub fn gradients(loss: &Tensor, leaves: &[Tensor]) -> Vec<Tensor> {
             grad
         }
     };
-    grads.map(in_f32).collect()
+    let grads: Vec<Tensor> = grads.map(in_f32).collect();
+    let lie_well = |grad: &Tensor| grad.defined() && is_dense(grad);
+    if loss.device() == Device::Cpu || !grads.iter().all(lie_well) {
+        return grads;
+    }
+    laid_out(&grads)
 }
 
 /// Copies `saved` into `entries` in place, after every name and shape was found equal.
@@ -206,6 +229,27 @@ mod tests {
         let (name, kept) = params.iter().next().unwrap();
         assert_eq!((name, kept.double_value(&[1])), ("w", 7.0));
         assert_eq!(source.double_value(&[1]), 2.0, "the given tensor is copied");
+    }
+
+    #[test]
+    fn parameters_in_one_piece_are_the_same_leaves() {
+        let mut params = Params::new(Device::Cpu);
+        let layer = params.add("w", Tensor::from_slice(&[1.0_f32, 2.0]));
+        let _ = params.add("b", Tensor::from_slice(&[3.0_f32]));
+        params.lay_out();
+        let tensors = params.tensors();
+        assert_eq!(
+            layer.data_ptr(),
+            tensors[0].data_ptr(),
+            "the layer's handle"
+        );
+        assert_eq!(
+            tensors[1].data_ptr().addr(),
+            tensors[0].data_ptr().addr() + 8
+        );
+        assert!(layer.is_leaf() && layer.requires_grad());
+        let grads = gradients(&(layer.square().sum(Kind::Float)), &params.leaves()[..1]);
+        assert_eq!(Vec::<f32>::try_from(&grads[0]).unwrap(), [2.0, 4.0]);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use rlrun_agents::replay::ReplayBatch;
 use rlrun_agents::rollout::Rollout;
 use rlrun_agents::stream::{Consumer, stream};
 use rlrun_agents::task::Task;
+use rlrun_nn::SendBuffer;
 use serde::Serialize;
 
 use super::GAME;
@@ -177,7 +178,7 @@ fn rollout(task: Task, n_steps: usize, n_envs: usize) -> Rollout {
 
 /// A batch with random pictures and actions.
 fn batch(task: Task, n: usize) -> ReplayBatch {
-    let obs = random_obs(task, n);
+    let obs: SendBuffer = random_obs(task, n).into();
     ReplayBatch {
         obs_tm1: obs.clone(),
         obs_t: obs,

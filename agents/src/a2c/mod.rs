@@ -21,9 +21,9 @@ mod share;
 pub use config::{A2cConfig, Schedule};
 pub use replica::{Keep, Replica};
 use rlrun_nn::optim::{RmsPropTf, RmsPropTfConfig, clip_scale, global_norm};
-use rlrun_nn::{ActorCritic, Compute, Flops, NnError, Params, TorsoConfig};
+use rlrun_nn::{ActorCritic, Captured, Compute, Flops, NnError, Params, TorsoConfig};
 pub use share::ShareGradient;
-use tch::Tensor;
+use tch::{Device, Tensor};
 use thiserror::Error;
 
 use crate::stream::{Consumer, stream};
@@ -94,6 +94,9 @@ impl A2c {
         let mut rng = stream(seed, Consumer::Initialisation, 0, 0);
         let network =
             ActorCritic::new(&mut params, torso, task.obs_shape, task.n_actions, &mut rng)?;
+        if params.device() != Device::Cpu {
+            params.lay_out();
+        }
         let rmsprop = RmsPropTfConfig {
             decay: config.rmsprop_decay,
             epsilon: config.rmsprop_epsilon,
@@ -126,6 +129,8 @@ impl A2c {
             params: self.params.leaves(),
             kept: Vec::new(),
             scratch: replica::Scratch::default(),
+            passes: Captured::default(),
+            learning: Captured::default(),
         }
     }
 

@@ -5,7 +5,7 @@
 //! which split every single operation and wait for each other after it. How the batch is shared out decides the order of
 //! sums, and so the rounding.
 
-use rlrun_nn::{ActorCritic, gradients};
+use rlrun_nn::{ActorCritic, Captured, gradients, to_device};
 use tch::{Device, Kind, Tensor};
 
 use super::A2cConfig;
@@ -26,6 +26,10 @@ pub struct Replica {
     pub(super) params: Vec<Tensor>,
     pub(super) kept: Vec<Kept>,
     pub(super) scratch: Scratch,
+    /// Forward passes without a gradient.
+    pub(super) passes: Captured,
+    /// What an update computes from observations.
+    pub(super) learning: Captured,
 }
 
 /// What an update keeps of the choice of a step's actions.
@@ -66,7 +70,7 @@ impl Replica {
     /// # Shapes
     /// `obs` \[b, ...\] bytes; `logits` becomes \[b, A\].
     pub fn act(&self, obs: &[u8], logits: &mut Vec<f32>) {
-        let (policy, _) = tch::no_grad(|| self.network.forward(&self.obs_tensor(obs))); // [b, A]
+        let [policy, _] = self.pass(self.obs_tensor(obs)); // [b, A]
         copy_out(&policy, logits);
     }
 
@@ -90,7 +94,7 @@ impl Replica {
                 (policy, begun)
             }
             Keep::Observations => {
-                let (policy, _) = tch::no_grad(|| self.network.forward(&obs)); // [b, A]
+                let [policy, _] = self.pass(obs.shallow_clone()); // [b, A]
                 (policy, obs)
             }
         };
@@ -103,7 +107,7 @@ impl Replica {
     /// # Shapes
     /// `obs` \[b, ...\] bytes; `values` becomes \[b\].
     pub fn values(&self, obs: &[u8], values: &mut Vec<f32>) {
-        let (_, value) = tch::no_grad(|| self.network.forward(&self.obs_tensor(obs))); // [b]
+        let [_, value] = self.pass(self.obs_tensor(obs)); // [b]
         copy_out(&value, values);
     }
 
@@ -112,7 +116,7 @@ impl Replica {
     /// # Shapes
     /// `obs` \[b, ...\] bytes; `logits` becomes \[b, A\], `values` \[b\].
     pub fn look(&self, obs: &[u8], logits: &mut Vec<f32>, values: &mut Vec<f32>) {
-        let (policy, value) = tch::no_grad(|| self.network.forward(&self.obs_tensor(obs))); // [b, A], [b]
+        let [policy, value] = self.pass(self.obs_tensor(obs)); // [b, A], [b]
         copy_out(&policy, logits);
         copy_out(&value, values);
     }
@@ -132,18 +136,22 @@ impl Replica {
             value: self.config.value_coef,
             n_total: n_total as f64,
         };
-        let action = Tensor::from_slice(&rollout.action).to_device(self.device); // [m]
-        let returns = Tensor::from_slice(&self.scratch.returns).to_device(self.device); // [m]
-        let begun = self.begun(rollout); // [m, n]
-        let (logits, value) = self.network.finish(&begun); // [m, A], [m]
-        let loss = loss(&logits, &value, &action, &returns, weights);
-        let grads = gradients(&loss.total, &self.params);
-
-        let error = (&returns - value.detach()).sum(Kind::Float); // []
+        let action = to_device(&rollout.action, self.device); // [m]
+        let returns = to_device(&self.scratch.returns, self.device); // [m]
+        let (what, rows) = self.take_kept(rollout);
+        let inputs = [rows, action, returns];
+        let mut outputs = match what {
+            Keep::Pass => self.learn(&inputs[0], &inputs[1], &inputs[2], weights),
+            // Captured for one size of the whole batch: it never changes.
+            Keep::Observations => self.learning.call(&inputs, |inputs| {
+                let begun = self.network.begin(&inputs[0]); // [m, n]
+                self.learn(&begun, &inputs[1], &inputs[2], weights)
+            }),
+        };
         // All at once: each look at a GPU waits for it.
-        let terms = [&loss.policy, &loss.value, &loss.entropy, &error].map(Tensor::detach);
         let mut looked_up = Vec::new();
-        copy_out(&Tensor::stack(&terms, 0), &mut looked_up);
+        copy_out(&outputs.pop().expect("the terms"), &mut looked_up);
+        let grads = outputs;
         let [policy_loss, value_loss, entropy, error] = looked_up
             .try_into()
             .map(|terms: [f32; 4]| terms.map(f64::from))
@@ -165,13 +173,46 @@ impl Replica {
         }
     }
 
-    /// The part of the rollout's forward pass that acting may have kept, or that is made of what it kept.
+    /// The policy's logits and the values of observations, without a gradient.
     ///
     /// # Shapes
-    /// \[m, n\]
-    fn begun(&mut self, rollout: &Rollout) -> Tensor {
+    /// \[b, ...\]; gives \[b, A\] and \[b\].
+    fn pass(&self, obs: Tensor) -> [Tensor; 2] {
+        let forward = |inputs: &[Tensor]| {
+            let (policy, value) = tch::no_grad(|| self.network.forward(&inputs[0]));
+            vec![policy, value]
+        };
+        let outputs = self.passes.call(&[obs], forward);
+        outputs.try_into().expect("two, as above")
+    }
+
+    /// From the convolutions on: the gradients of the parameters, and at last the loss's terms and the sum of returns - values.
+    ///
+    /// # Shapes
+    /// `begun` \[m, n\], `action` (i64) and `returns` \[m\]; the last one is \[4\].
+    fn learn(
+        &self,
+        begun: &Tensor,
+        action: &Tensor,
+        returns: &Tensor,
+        weights: Weights,
+    ) -> Vec<Tensor> {
+        let (logits, value) = self.network.finish(begun); // [m, A], [m]
+        let loss = loss(&logits, &value, action, returns, weights);
+        let error = (returns - value.detach()).sum(Kind::Float); // []
+        let mut outputs = gradients(&loss.total, &self.params);
+        let terms = [&loss.policy, &loss.value, &loss.entropy, &error].map(Tensor::detach);
+        outputs.push(Tensor::stack(&terms, 0));
+        outputs
+    }
+
+    /// What acting has kept of the rollout, in the order of its rows; its observations if nothing.
+    ///
+    /// # Shapes
+    /// \[m, n\], or observations \[m, ...\].
+    fn take_kept(&mut self, rollout: &Rollout) -> (Keep, Tensor) {
         let Some(what) = self.kept.first().map(|kept| kept.what) else {
-            return self.network.begin(&self.obs_tensor(&rollout.obs));
+            return (Keep::Observations, self.obs_tensor(&rollout.obs));
         };
         // Groups of environments report in any order; rows do not.
         self.kept.sort_by_key(|kept| kept.at);
@@ -179,10 +220,7 @@ impl Replica {
         let rows = Tensor::cat(&rows, 0);
         let n_rows = i64::try_from(rollout.n_transitions());
         assert_eq!(n_rows, Ok(rows.size()[0]), "rows of a rollout are missing");
-        match what {
-            Keep::Pass => rows,
-            Keep::Observations => self.network.begin(&rows),
-        }
+        (what, rows)
     }
 
     /// Fills `scratch.returns` with the n-step returns of the rollout.

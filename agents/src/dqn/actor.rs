@@ -1,9 +1,10 @@
 //! What chooses actions: a copy of the online network, and epsilon-greedy exploration.
 
 use rand::{Rng, RngExt as _};
+use rlrun_nn::copy_all;
 use tch::Tensor;
 
-use super::network::{Network, copy_params};
+use super::network::Network;
 
 /// A copy of the online network. It may act on another thread while the agent learns, for it changes at
 /// [`Actor::refresh`] only.
@@ -19,7 +20,7 @@ pub struct Actor {
 impl Actor {
     /// Copies the agent's online parameters, as they are now. The agent must not be in [`super::Dqn::apply`] meanwhile.
     pub fn refresh(&self) {
-        copy_params(&self.source, &self.params);
+        copy_all(&self.source, &self.params);
     }
 
     /// The values of all actions in a batch of observations, written to `values`.

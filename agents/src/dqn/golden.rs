@@ -60,7 +60,7 @@ fn golden_agent(config: DqnConfig) -> Dqn {
             .into_iter()
             .map(|(_, t)| t)
             .collect();
-        super::copy_params(&values, &into.params.tensors());
+        rlrun_nn::copy_all(&values, &into.params.tensors());
     };
     copy(&agent.online, 0.0);
     copy(&agent.target, 3.1);

@@ -80,11 +80,11 @@ pub(super) fn frames(n: usize, offset: usize) -> Vec<u8> {
 /// The batch of `tests/golden/make_golden.py`: four transitions, the first of which ended its return.
 pub(super) fn batch() -> ReplayBatch {
     ReplayBatch {
-        obs_tm1: frames(4, 0),
+        obs_tm1: frames(4, 0).into(),
         action_tm1: vec![0, 2, 1, 1],
         reward_t: vec![1.0, -1.0, 0.0, 2.5],
         discount_t: vec![0.0, 0.99, 0.970_299, 0.99],
-        obs_t: frames(4, 1),
+        obs_t: frames(4, 1).into(),
         weight: vec![1.0, 0.25, 0.5, 0.75],
         slot: vec![0, 1, 2, 3],
     }

@@ -30,6 +30,18 @@ pub(super) struct Outcome {
     pub(super) weight: Tensor,
 }
 
+impl Outcome {
+    /// From \[4, N\]: actions, rewards, discounts, weights.
+    pub(super) fn of(numbers: &Tensor) -> Self {
+        Self {
+            action_tm1: numbers.get(0).to_kind(Kind::Int64),
+            reward_t: numbers.get(1),
+            discount_t: numbers.get(2),
+            weight: numbers.get(3),
+        }
+    }
+}
+
 /// The loss and its parts.
 #[derive(Debug)]
 pub(super) struct Loss {

@@ -39,11 +39,11 @@ pub use actor::{Actor, epsilon_greedy, greedy, random_action};
 pub use config::{DqnConfig, LossKind, OptimizerKind};
 pub use replica::{Replica, ShareGradient};
 use rlrun_nn::optim::{clip_scale, global_norm};
-use rlrun_nn::{Compute, Flops, NnError, Params, TorsoConfig};
-use tch::Tensor;
+use rlrun_nn::{Compute, Flops, NnError, Params, TorsoConfig, copy_all};
+use tch::{Device, Tensor};
 use thiserror::Error;
 
-use self::network::{Network, Shape, copy_params};
+use self::network::{Network, Shape};
 use self::optimizer::Optimizer;
 use crate::task::Task;
 
@@ -131,6 +131,11 @@ impl Dqn {
         self.online.network.flops()
     }
 
+    /// Where its networks live.
+    pub fn device(&self) -> Device {
+        self.shape.compute.device
+    }
+
     /// Something that computes gradients under this agent's parameters.
     ///
     /// It may be sent to another thread. It must rest while [`Self::apply`] or [`Self::sync_target`] changes the parameters.
@@ -178,10 +183,11 @@ impl Dqn {
     ) -> Result<(UpdateStats, Vec<f32>), DqnError> {
         let ShareGradient {
             grads,
+            norm,
             td_errors,
             terms,
         } = ShareGradient::sum(shares);
-        let grad_norm = global_norm(&grads);
+        let grad_norm = norm.unwrap_or_else(|| global_norm(&grads));
         if !grad_norm.is_finite() {
             return Err(DqnError::Diverged {
                 step,
@@ -207,7 +213,7 @@ impl Dqn {
 
     /// Copies the online network into the target network.
     pub fn sync_target(&mut self) {
-        copy_params(&self.online.params.tensors(), &self.target.params.tensors());
+        copy_all(&self.online.params.tensors(), &self.target.params.tensors());
         self.target.params.round();
     }
 

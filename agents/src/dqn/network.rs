@@ -1,7 +1,10 @@
 //! A Q-network that reads the bytes of observations, and its parameters.
 
+use std::ops::Range;
+
 use rlrun_nn::{
-    Compute, Flops, NnError, ObsShape, Params, QHead, QNetwork, QNetworkConfig, TorsoConfig,
+    Captured, Compute, Flops, NnError, ObsShape, Params, QHead, QNetwork, QNetworkConfig,
+    SendBuffer, TorsoConfig,
 };
 use tch::{Device, Tensor};
 
@@ -43,10 +46,14 @@ impl Shape {
         let mut params = Params::new(self.compute);
         let mut rng = stream(seed, Consumer::Initialisation, 0, 0);
         let net = QNetwork::new(&mut params, &self.network, &mut rng)?;
+        if self.compute.device != Device::Cpu {
+            params.lay_out();
+        }
         let network = Network {
             net,
             obs_shape: self.network.obs_shape,
             device: self.compute.device,
+            passes: Captured::default(),
         };
         Ok((params, network))
     }
@@ -58,6 +65,8 @@ pub(super) struct Network {
     net: QNetwork,
     obs_shape: ObsShape,
     device: Device,
+    /// Forward passes without a gradient.
+    passes: Captured,
 }
 
 impl Network {
@@ -67,21 +76,29 @@ impl Network {
             net: self.net.share(),
             obs_shape: self.obs_shape,
             device: self.device,
+            passes: Captured::default(),
         }
     }
 
-    /// The values of all actions in a batch of observations.
-    ///
-    /// # Shapes
-    /// `obs` \[b, obs\] bytes; gives \[b, A\] on the network's device.
-    pub(super) fn forward(&self, obs: &[u8]) -> Tensor {
-        self.net.forward(&self.obs_shape.tensor(obs, self.device))
+    /// The observations in `range` of a batch's bytes, \[b, ...\], on the network's device.
+    pub(super) fn sent(&self, bytes: &SendBuffer, range: Range<usize>) -> Tensor {
+        match self.obs_shape {
+            ObsShape::Frames([c, h, w]) => bytes.to_device(range, self.device).view([-1, c, h, w]),
+            ObsShape::Features(_) => self.obs_shape.tensor(&bytes[range], self.device),
+        }
     }
 
-    /// The same, written to `values` \[b, A\].
+    /// The values of all actions, \[b, A\], in such a batch.
+    pub(super) fn forward(&self, obs: &Tensor) -> Tensor {
+        self.net.forward(obs)
+    }
+
+    /// The same for the bytes of observations, written to `values` \[b, A\].
     pub(super) fn q_values(&self, obs: &[u8], values: &mut Vec<f32>) {
-        let q = tch::no_grad(|| self.forward(obs)); // [b, A]
-        copy_out(&q, values);
+        let obs = self.obs_shape.tensor(obs, self.device); // [b, ...]
+        let forward = |inputs: &[Tensor]| vec![tch::no_grad(|| self.forward(&inputs[0]))]; // [b, A]
+        let q = self.passes.call(&[obs], forward);
+        copy_out(&q[0], values);
     }
 
     /// Its operations.
@@ -108,13 +125,4 @@ pub(super) fn copy_out(tensor: &Tensor, target: &mut Vec<f32>) {
         .to_device(Device::Cpu)
         .contiguous()
         .copy_data(target, n);
-}
-
-/// Copies values into parameters of the same shapes, in place.
-pub(super) fn copy_params(from: &[Tensor], to: &[Tensor]) {
-    tch::no_grad(|| {
-        for (from, to) in from.iter().zip(to) {
-            to.shallow_clone().copy_(from);
-        }
-    });
 }

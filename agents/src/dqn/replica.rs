@@ -6,8 +6,9 @@
 
 use std::ops::Range;
 
-use rlrun_nn::gradients;
-use tch::Tensor;
+use rlrun_nn::optim::norm_of;
+use rlrun_nn::{Captured, gradients, to_device};
+use tch::{Device, Tensor};
 
 use super::loss::{Loss, Outcome, bootstrap, loss};
 use super::network::{Network, copy_out};
@@ -23,6 +24,7 @@ pub struct Replica {
     pub(super) target: Network,
     /// What the online network computes with, in order.
     pub(super) params: Vec<Tensor>,
+    learning: Captured,
 }
 
 /// What a share adds to the batch's gradient and statistics.
@@ -30,6 +32,8 @@ pub struct Replica {
 pub struct ShareGradient {
     /// One per parameter, in order.
     pub(super) grads: Vec<Tensor>,
+    /// Their norm, if it came along.
+    pub(super) norm: Option<f64>,
     /// Of the share's transitions, in their order.
     pub(super) td_errors: Vec<f32>,
     /// Each a sum over the share, divided by the size of the whole batch.
@@ -57,6 +61,7 @@ impl Replica {
             online,
             target,
             params,
+            learning: Captured::default(),
         }
     }
 
@@ -66,29 +71,44 @@ impl Replica {
     /// If there are no such rows, or the observations are not of the task's shape.
     pub fn gradient(&mut self, batch: &ReplayBatch, rows: Range<usize>) -> ShareGradient {
         assert!(!rows.is_empty(), "a share of no transitions");
-        let obs_len = self.online.obs_len();
+        let (n_rows, obs_len) = (rows.len(), self.online.obs_len());
         let obs_rows = rows.start * obs_len..rows.end * obs_len;
-        let value_t = self.value_t(&batch.obs_t[obs_rows.clone()]); // [N]
-        let q_tm1 = self.online.forward(&batch.obs_tm1[obs_rows]); // [N, A]
+        let inputs = [
+            self.online.sent(&batch.obs_tm1, obs_rows.clone()),
+            self.online.sent(&batch.obs_t, obs_rows),
+            self.numbers(batch, rows),
+        ];
         #[expect(
             clippy::cast_precision_loss,
             reason = "a batch has far fewer than 2^52 transitions"
         )]
         let n_total = batch.len() as f64;
-        let loss = loss(
-            &q_tm1,
-            &value_t,
-            &self.outcome(batch, rows),
-            self.loss,
-            n_total,
-        );
-        let grads = gradients(&loss.total, &self.params);
-        let (td_errors, terms) = statistics(&loss, n_total);
-        ShareGradient {
-            grads,
-            td_errors,
-            terms,
-        }
+        // Captured for one size of the whole batch: it never changes.
+        let mut outputs = self.learning.call(&inputs, |inputs| {
+            let [obs_tm1, obs_t, numbers] = inputs else {
+                unreachable!("what is given below")
+            };
+            let loss = self.loss(obs_tm1, obs_t, &Outcome::of(numbers), n_total);
+            let mut outputs = gradients(&loss.total, &self.params);
+            let mut looks = vec![loss.td_error, loss.q_taken, loss.terms];
+            if self.online.device() != Device::Cpu {
+                looks.push(norm_of(&outputs).view([1]));
+            }
+            outputs.push(Tensor::cat(&looks, 0));
+            outputs
+        });
+        // All at once: each look at a GPU waits for it.
+        let looks = outputs.pop().expect("what was pushed above");
+        let mut rows = Vec::new();
+        copy_out(&looks, &mut rows);
+        ShareGradient::of(outputs, rows, n_rows, n_total)
+    }
+
+    /// The loss of transitions between observations \[N, ...\].
+    fn loss(&self, obs_tm1: &Tensor, obs_t: &Tensor, outcome: &Outcome, n_total: f64) -> Loss {
+        let value_t = self.value_t(obs_t); // [N]
+        let q_tm1 = self.online.forward(obs_tm1); // [N, A]
+        loss(&q_tm1, &value_t, outcome, self.loss, n_total)
     }
 
     /// The values of all actions under the online parameters, written to `values`.
@@ -100,7 +120,7 @@ impl Replica {
     }
 
     /// What `o_t` is worth, \[N\]. No gradient flows through it.
-    fn value_t(&self, obs_t: &[u8]) -> Tensor {
+    fn value_t(&self, obs_t: &Tensor) -> Tensor {
         tch::no_grad(|| {
             let q_target_t = self.target.forward(obs_t); // [N, A]
             let q_t = self.double.then(|| self.online.forward(obs_t)); // [N, A]
@@ -108,42 +128,47 @@ impl Replica {
         })
     }
 
-    fn outcome(&self, batch: &ReplayBatch, rows: Range<usize>) -> Outcome {
-        let device = self.online.device();
-        let floats = |all: &[f32]| Tensor::from_slice(&all[rows.clone()]).to_device(device);
-        Outcome {
-            action_tm1: Tensor::from_slice(&batch.action_tm1[rows.clone()]).to_device(device),
-            reward_t: floats(&batch.reward_t),
-            discount_t: floats(&batch.discount_t),
-            weight: floats(&batch.weight),
-        }
+    /// What happened in `rows`, in one piece on the device: \[4, N\], in the order of [`Outcome::of`].
+    fn numbers(&self, batch: &ReplayBatch, rows: Range<usize>) -> Tensor {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "an action is a byte, which an f32 holds exactly"
+        )]
+        let actions = batch.action_tm1[rows.clone()].iter().map(|&a| a as f32);
+        let others = [&batch.reward_t, &batch.discount_t, &batch.weight];
+        let others = others.into_iter().flat_map(|all| &all[rows.clone()]);
+        let numbers: Vec<f32> = actions.chain(others.copied()).collect();
+        to_device(&numbers, self.online.device()).view([4, -1])
     }
 }
 
-/// The td errors of a share, and its terms: one copy from the device.
-fn statistics(loss: &Loss, n_total: f64) -> (Vec<f32>, Terms) {
-    let mut rows = Vec::new();
-    let stacked = Tensor::stack(&[&loss.td_error, &loss.q_taken, &loss.terms], 0); // [3, N]
-    copy_out(&stacked, &mut rows);
-    let n = rows.len() / 3;
-    let mean = |range: Range<usize>| -> f64 {
-        rows[range].iter().copied().map(f64::from).sum::<f64>() / n_total
-    };
-    let terms = Terms {
-        q: mean(n..2 * n),
-        loss: mean(2 * n..3 * n),
-    };
-    rows.truncate(n);
-    (rows, terms)
-}
-
 impl ShareGradient {
+    /// From what was looked up of `n_rows` transitions: td errors, values, terms of the loss, and perhaps the gradient's norm.
+    fn of(grads: Vec<Tensor>, mut looked_up: Vec<f32>, n_rows: usize, n_total: f64) -> Self {
+        let mean = |range: Range<usize>| -> f64 {
+            looked_up[range].iter().copied().map(f64::from).sum::<f64>() / n_total
+        };
+        let terms = Terms {
+            q: mean(n_rows..2 * n_rows),
+            loss: mean(2 * n_rows..3 * n_rows),
+        };
+        let norm = looked_up.get(3 * n_rows).copied().map(f64::from);
+        looked_up.truncate(n_rows);
+        Self {
+            grads,
+            norm,
+            td_errors: looked_up,
+            terms,
+        }
+    }
+
     /// The sum of all shares' gradients, in their order and in the memory of the first, and of their terms; their td errors
     /// one after the other.
     pub(super) fn sum(shares: Vec<Self>) -> Self {
         let mut shares = shares.into_iter();
         let mut total = shares.next().expect("a batch has at least one share");
         for share in shares {
+            total.norm = None;
             for (sum, grad) in total.grads.iter_mut().zip(&share.grads) {
                 let _ = sum.g_add_(grad);
             }

@@ -321,7 +321,7 @@ fn check_learns(what: &str, config: DqnConfig) {
         n_actions: 2,
         ..kit::TASK
     };
-    let mut agent = Dqn::new(config, &torso, task, tch::Device::Cpu, 3).unwrap();
+    let mut agent = Dqn::new(config, &torso, task, Device::Cpu, 3).unwrap();
     for n_updates in 1..=300 {
         let _ = update(&mut agent, &batch);
         if n_updates % 20 == 0 {

@@ -10,7 +10,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::joined::join;
+use crate::one_piece::join;
 use crate::slices::with_slices;
 
 /// The norm of all gradients as one vector. NaN or infinite if any element is.
@@ -19,8 +19,13 @@ pub fn global_norm(grads: &[Tensor]) -> f64 {
     if let Some(sums) = on_cpu {
         return sums.iter().sum::<f64>().sqrt();
     }
+    norm_of(grads).double_value(&[])
+}
+
+/// The same as a tensor \[\] on the gradients' device, summed in f32: nothing waits for it.
+pub fn norm_of(grads: &[Tensor]) -> Tensor {
     let in_f32 = grads.iter().map(|grad| grad.detach().to_kind(Kind::Float));
-    join(in_f32).norm().double_value(&[])
+    join(&in_f32.collect::<Vec<_>>()).norm()
 }
 
 /// What to multiply gradients of norm `norm` by, so that their norm is at most `max_norm`.

@@ -1,12 +1,11 @@
-//! All parameters at once, as one vector: how optimizers compute on other devices than the CPU, where what takes time is not the
-//! arithmetic but starting each operation (on an H100 in a virtual machine about 15 us; an update of A2C's ten parameters one by one is
-//! a hundred of them).
+//! All parameters at once, as one vector (`one_piece`): how optimizers compute on other devices than the CPU, where an update of A2C's
+//! ten parameters one by one is a hundred operations to start.
 
 use tch::{Device, Tensor};
 
 use super::pair;
+use crate::one_piece::{join, side_by_side, split};
 use crate::params::load_tensors;
-use crate::slices::is_dense;
 use crate::{NnError, Params};
 
 /// A state tensor for every parameter, of its shape and memory order and on its device.
@@ -23,9 +22,8 @@ impl Moments {
         if params.device() != Device::Cpu {
             return Self::one_vector(params, prefix, value);
         }
-        let parts = params
-            .iter()
-            .map(|(_, param)| param.detach().full_like(value));
+        let parts = detached(params).into_iter();
+        let parts = parts.map(|param| param.full_like(value)).collect();
         Self {
             parts: named(params, prefix, parts),
             joined: None,
@@ -34,9 +32,10 @@ impl Moments {
 
     /// The same as one vector, whatever the device.
     pub(super) fn one_vector(params: &Params, prefix: &str, value: f64) -> Self {
-        let joined = join(params.iter().map(|(_, param)| param.detach())).full_like(value);
+        let models = detached(params);
+        let joined = join(&models).full_like(value);
         Self {
-            parts: named(params, prefix, split(&joined, params)),
+            parts: named(params, prefix, split(&joined, &models)),
             joined: Some(joined),
         }
     }
@@ -63,11 +62,11 @@ impl Moments {
     }
 }
 
-fn named(
-    params: &Params,
-    prefix: &str,
-    parts: impl Iterator<Item = Tensor>,
-) -> Vec<(String, Tensor)> {
+fn detached(params: &Params) -> Vec<Tensor> {
+    params.iter().map(|(_, param)| param.detach()).collect()
+}
+
+fn named(params: &Params, prefix: &str, parts: Vec<Tensor>) -> Vec<(String, Tensor)> {
     let names = params.iter().map(|(name, _)| format!("{prefix}.{name}"));
     names.zip(parts).collect()
 }
@@ -75,34 +74,18 @@ fn named(
 /// Takes from the parameters what `change` makes of the gradients, both as one vector.
 pub(super) fn subtract(params: &Params, grads: &[Tensor], change: impl FnOnce(&Tensor) -> Tensor) {
     tch::no_grad(|| {
-        let change = change(&join(pair(params, grads).map(|(_, grad)| grad)));
-        for ((_, param), change) in params.iter().zip(split(&change, params)) {
-            let _ = param.shallow_clone().g_sub_(&change);
+        let grads: Vec<Tensor> = pair(params, grads).map(|(_, grad)| grad).collect();
+        let change = change(&join(&grads));
+        let params = detached(params);
+        if let Some(mut all) = side_by_side(&params) {
+            let _ = all.g_sub_(&change);
+            return;
+        }
+        let parts = split(&change, &params);
+        for (mut param, change) in params.into_iter().zip(parts) {
+            let _ = param.g_sub_(&change);
         }
     });
-}
-
-/// The elements of all tensors, each in the order in which they lie in memory.
-pub(super) fn join(tensors: impl Iterator<Item = Tensor>) -> Tensor {
-    let flat = tensors.map(|tensor| {
-        if is_dense(&tensor) {
-            let n = i64::try_from(tensor.numel()).expect("a tensor fits in memory");
-            tensor.as_strided([n], [1], None)
-        } else {
-            tensor.flatten(0, -1)
-        }
-    });
-    Tensor::cat(&flat.collect::<Vec<_>>(), 0)
-}
-
-/// The parts of a vector that [`join`] makes of the parameters, shaped as these are.
-fn split<'a>(joined: &'a Tensor, params: &'a Params) -> impl Iterator<Item = Tensor> + 'a {
-    let mut start = 0;
-    params.iter().map(move |(_, param)| {
-        let part = joined.as_strided(param.size(), param.stride(), start);
-        start += i64::try_from(param.numel()).expect("a tensor fits in memory");
-        part
-    })
 }
 
 #[cfg(test)]
@@ -121,38 +104,23 @@ mod tests {
     }
 
     #[test]
-    fn what_is_joined_lies_in_memory_order_and_comes_apart_as_it_was() {
-        let params = params();
-        let joined = join(params.iter().map(|(_, param)| param.detach()));
-        let expected: Vec<f32> = (0..12_u8).map(f32::from).collect();
-        assert_eq!(Vec::<f32>::try_from(&joined).unwrap(), expected);
-        for ((_, param), part) in params.iter().zip(split(&joined, &params)) {
-            assert_eq!((part.size(), part.stride()), (param.size(), param.stride()));
-            assert_eq!(part, *param);
-        }
+    fn each_parameter_loses_what_became_of_its_own_gradient() {
+        check(&params());
+        let mut in_one_piece = params();
+        in_one_piece.lay_out();
+        check(&in_one_piece);
     }
 
-    #[test]
-    fn each_parameter_loses_what_became_of_its_own_gradient() {
-        let params = params();
+    fn check(params: &Params) {
         let before: Vec<Tensor> = params.tensors().iter().map(Tensor::copy).collect();
         // The second in another order than its parameter.
         let grads = [
             Tensor::full([2, 3], 1.0, (Kind::Float, Device::Cpu)),
             Tensor::arange(6, (Kind::Float, Device::Cpu)).view([3, 2]),
         ];
-        subtract(&params, &grads, |grad| grad * 2.0);
+        subtract(params, &grads, |grad| grad * 2.0);
         for ((after, before), grad) in params.tensors().iter().zip(&before).zip(&grads) {
             assert_eq!(*after, before - grad * 2.0);
         }
-    }
-
-    #[test]
-    fn what_has_holes_is_joined_as_well() {
-        let column = Tensor::arange(4, (Kind::Float, Device::Cpu))
-            .view([2, 2])
-            .narrow(1, 0, 1);
-        let joined = join([column].into_iter());
-        assert_eq!(Vec::<f32>::try_from(&joined).unwrap(), [0.0, 2.0]);
     }
 }

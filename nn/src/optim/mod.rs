@@ -25,7 +25,7 @@ mod rms_prop_centered;
 mod rms_prop_tf;
 
 pub use adam::{Adam, AdamConfig, EpsilonForm};
-pub use clip::{clip_by_global_norm, clip_scale, global_norm};
+pub use clip::{clip_by_global_norm, clip_scale, global_norm, norm_of};
 pub use rms_prop_centered::{RmsPropCentered, RmsPropCenteredConfig};
 pub use rms_prop_tf::{RmsPropTf, RmsPropTfConfig};
 

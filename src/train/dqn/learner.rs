@@ -172,7 +172,7 @@ impl<'a> Learner<'a> {
         (baggage, past): (Baggage, Past),
         start: &Start,
     ) -> Self {
-        let batch = || memory.batch(rhythm.config.batch_size);
+        let batch = || memory.batch(rhythm.config.batch_size, agent.device());
         Self {
             // One set is learned from while the other is filled.
             spare: std::iter::repeat_with(batch)

@@ -9,7 +9,7 @@ use rlrun_agents::replay::{Ending, Prioritization, Replay, ReplayBatch, ReplayEr
 use rlrun_agents::rollout::Rollout;
 use rlrun_agents::stream::{Consumer, stream};
 use rlrun_agents::task::Task;
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 use super::filing::{Filing, Opened};
 use crate::request::RequestError;
@@ -118,8 +118,8 @@ impl Memory {
     }
 
     /// An empty batch of `n` transitions.
-    pub(super) fn batch(&self, n: usize) -> ReplayBatch {
-        ReplayBatch::new(n, self.filing.shape().obs_len())
+    pub(super) fn batch(&self, n: usize, device: Device) -> ReplayBatch {
+        ReplayBatch::for_device(n, self.filing.shape().obs_len(), device)
     }
 
     /// Opens an empty memory in RAM that no file stands behind, unless it is open.
