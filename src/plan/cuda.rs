@@ -129,7 +129,7 @@ mod tests {
                 let scale = expected.abs().max().double_value(&[]);
                 let difference = (got - &expected).abs().max().double_value(&[]) / scale;
                 assert!(
-                    difference < 1e-5,
+                    difference < 1e-3,
                     "round {round}, output {idx}: {difference}"
                 );
             }

@@ -71,8 +71,8 @@ pub(crate) struct Player {
 
 /// The network of an agent.
 enum Net {
-    A2c(a2c::Replica),
-    Dqn(dqn::Actor),
+    A2c(Box<a2c::Replica>),
+    Dqn(Box<dqn::Actor>),
 }
 
 /// A game whose next action is asked for.
@@ -175,14 +175,14 @@ impl Player {
                 agent
                     .load_state(state)
                     .map_err(|error| does_not_fit(&error))?;
-                Net::A2c(agent.replica())
+                Net::A2c(Box::new(agent.replica()))
             }
             AgentPlan::Dqn(config, _) => {
                 let mut agent = Dqn::new(config.clone(), &plan.torso, task, compute, 0)?;
                 agent
                     .load_state(state)
                     .map_err(|error| does_not_fit(&error))?;
-                Net::Dqn(agent.actor()?)
+                Net::Dqn(Box::new(agent.actor()?))
             }
         };
         Ok(Self {
