@@ -28,7 +28,7 @@ pub enum NnError {
         obs: ObsShape,
     },
     /// Operations on a GPU could not be put into one graph, or a graph not be started.
-    #[error("a CUDA graph could not be captured: {cause}")]
+    #[error("a CUDA graph could not be captured or started: {cause}")]
     CudaGraph {
         /// What libtorch says.
         cause: String,

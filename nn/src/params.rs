@@ -105,13 +105,7 @@ impl Params {
     /// Moves the parameters into one piece of memory, in order; all handles go along. For a GPU, where what concerns all of
     /// them is one operation then. On a CPU it would only make them lie worse.
     pub fn lay_out(&mut self) {
-        let places = laid_out(
-            &self
-                .tensors()
-                .iter()
-                .map(Tensor::detach)
-                .collect::<Vec<_>>(),
-        );
+        let places = tch::no_grad(|| laid_out(&self.tensors()));
         for ((_, tensor), place) in self.entries.iter_mut().zip(places) {
             tensor.set_data(&place);
         }

@@ -90,6 +90,7 @@ mod tests {
             assert_eq!(there.sum(Kind::Int64).int64_value(&[]), expected);
         }
     }
+
     /// Forward and backward through a network whose parameters change in between, for two sizes of a batch. cuDNN sums in varying order,
     /// with factors of 11 significant bits.
     #[test]

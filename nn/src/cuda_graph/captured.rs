@@ -155,7 +155,7 @@ mod tests {
         if !tch::Cuda::is_available() {
             let error = Graph::capture(0, || ()).err().unwrap().to_string();
             assert!(
-                error.starts_with("a CUDA graph could not be captured: "),
+                error.starts_with("a CUDA graph could not be captured or started: "),
                 "{error}"
             );
         }

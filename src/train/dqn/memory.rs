@@ -117,7 +117,7 @@ impl Memory {
         })
     }
 
-    /// An empty batch of `n` transitions.
+    /// An empty batch of `n` transitions, for a network on `device`.
     pub(super) fn batch(&self, n: usize, device: Device) -> ReplayBatch {
         ReplayBatch::for_device(n, self.filing.shape().obs_len(), device)
     }
