@@ -9,7 +9,9 @@ use std::time::Instant;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 use rlrun_nn::optim::{RmsPropTf, RmsPropTfConfig, clip_scale, global_norm};
-use rlrun_nn::{ActorCritic, CoordLayers, ObsShape, Params, TorsoConfig, TorsoKind};
+use rlrun_nn::{
+    ActorCritic, CoordLayers, ObsShape, Params, Tape, TorsoConfig, TorsoKind, gradients,
+};
 use tch::{Device, Kind, Tensor};
 
 const N_CALLS: usize = 40;
@@ -68,9 +70,11 @@ impl Subject {
     }
 
     fn grads(&self, obs: &Tensor) -> Vec<Tensor> {
-        let (logits, value) = self.net.forward(obs);
+        let mut tape = Tape::default();
+        let begun = self.net.begin(obs, &mut tape);
+        let (logits, value) = self.net.finish(&begun, Some(&mut tape));
         let loss = logits.square().mean(Kind::Float) + value.square().mean(Kind::Float);
-        Tensor::run_backward(&[loss], &self.params.tensors(), false, false)
+        gradients(&loss, &self.params.leaves(), tape)
     }
 }
 

@@ -9,7 +9,8 @@ use tch::Tensor;
 
 use crate::init::{Init, POLICY_GAIN, VALUE_GAIN};
 use crate::{
-    Activation, Flops, Linear, MlpSpec, MlpTorso, NnError, ObsShape, Params, Torso, TorsoConfig,
+    Activation, Flops, Linear, MlpSpec, MlpTorso, NnError, ObsShape, Params, Tape, Torso,
+    TorsoConfig,
 };
 
 /// The perceptron of the policy, and that of the value.
@@ -93,30 +94,35 @@ impl ActorCritic {
     /// # Shapes
     /// Observations as [`ObsShape::tensor`] makes them `-> ([B, A], [B])`
     pub fn forward(&self, obs: &Tensor) -> (Tensor, Tensor) {
-        self.finish(&self.begin(obs))
+        let features = self.torso.forward(obs); // [B, F]
+        self.heads(&features, obs)
     }
 
     /// The part of a forward pass that is worth keeping, to be finished now or, with others of the same parameters, later.
     ///
     /// # Shapes
     /// Observations `[B, ...] -> [B, n]`
-    pub fn begin(&self, obs: &Tensor) -> Tensor {
-        self.torso.begin(obs)
+    pub fn begin(&self, obs: &Tensor, tape: &mut Tape) -> Tensor {
+        self.torso.begin(obs, tape)
     }
 
-    /// The policy's logits and the state's value, from what was begun.
+    /// The policy's logits and the state's value, from what was begun. `tape` as in [`Linear::relu`].
     ///
     /// # Shapes
     /// `[B, n] -> ([B, A], [B])`
-    pub fn finish(&self, begun: &Tensor) -> (Tensor, Tensor) {
-        let features = self.torso.finish(begun); // [B, F]
-        let logits = self.policy.forward(&features); // [B, A]
-        let features = match &self.value_torso {
-            Some(torso) => torso.forward(begun), // [B, F], of the observations: see `Torso::begin`
-            None => features,
+    pub fn finish(&self, begun: &Tensor, tape: Option<&mut Tape>) -> (Tensor, Tensor) {
+        let features = self.torso.finish(begun, tape); // [B, F]
+        self.heads(&features, begun) // of numbers these themselves were begun: see `Torso::begin`
+    }
+
+    /// The policy's logits and the state's value, from features and, where the value has a torso of its own, numbers.
+    fn heads(&self, features: &Tensor, numbers: &Tensor) -> (Tensor, Tensor) {
+        let logits = self.policy.forward(features); // [B, A]
+        let value = match &self.value_torso {
+            Some(torso) => self.value.forward(&torso.forward(numbers)), // [B, 1]
+            None => self.value.forward(features),                       // [B, 1]
         };
-        let value = self.value.forward(&features).squeeze_dim(1); // [B]
-        (logits, value)
+        (logits, value.squeeze_dim(1))
     }
 }
 

@@ -5,14 +5,14 @@ use tch::Tensor;
 
 use crate::init::Init;
 use crate::{
-    Flops, MlpSpec, MlpTorso, NatureTorso, NnError, ObsShape, Params, TorsoConfig, TorsoKind,
+    Flops, MlpSpec, MlpTorso, NatureTorso, NnError, ObsShape, Params, Tape, TorsoConfig, TorsoKind,
 };
 
 /// Any torso.
 #[derive(Debug)]
 pub enum Torso {
     /// For pictures, with or without coordinates.
-    Nature(NatureTorso),
+    Nature(Box<NatureTorso>),
     /// For a few numbers.
     Mlp(MlpTorso),
 }
@@ -32,7 +32,8 @@ impl Torso {
     ) -> Result<Self, NnError> {
         match (config.kind, obs_shape) {
             (TorsoKind::Conv | TorsoKind::CoordConv, ObsShape::Frames(shape)) => {
-                NatureTorso::new(params, config, shape, init, rng).map(Self::Nature)
+                let torso = NatureTorso::new(params, config, shape, init, rng)?;
+                Ok(Self::Nature(Box::new(torso)))
             }
             (TorsoKind::Mlp, ObsShape::Features(n)) => {
                 MlpTorso::new(params, "torso", mlp, n, init, rng).map(Self::Mlp)
@@ -45,7 +46,7 @@ impl Torso {
     #[must_use]
     pub fn share(&self) -> Self {
         match self {
-            Self::Nature(torso) => Self::Nature(torso.share()),
+            Self::Nature(torso) => Self::Nature(Box::new(torso.share())),
             Self::Mlp(torso) => Self::Mlp(torso.share()),
         }
     }
@@ -61,20 +62,20 @@ impl Torso {
 
     /// The part of a forward pass that is worth keeping: of pictures what the convolutions make of them, of a few numbers
     /// these themselves.
-    pub fn begin(&self, obs: &Tensor) -> Tensor {
+    pub fn begin(&self, obs: &Tensor, tape: &mut Tape) -> Tensor {
         match self {
-            Self::Nature(torso) => torso.begin(obs),
+            Self::Nature(torso) => torso.begin(obs, tape),
             Self::Mlp(_) => obs.shallow_clone(),
         }
     }
 
-    /// The rest of what was begun.
+    /// The rest of what was begun. `tape` as in [`crate::Linear::relu`].
     ///
     /// # Shapes
     /// Gives `f32 [B, out_features]`
-    pub fn finish(&self, begun: &Tensor) -> Tensor {
+    pub fn finish(&self, begun: &Tensor, tape: Option<&mut Tape>) -> Tensor {
         match self {
-            Self::Nature(torso) => torso.finish(begun),
+            Self::Nature(torso) => torso.finish(begun, tape),
             Self::Mlp(torso) => torso.forward(begun),
         }
     }

@@ -31,9 +31,9 @@ use crate::{Conv2d, ConvSpec, Flops, Params, coord_channels};
 /// per update, that is too little to measure.
 #[derive(Debug)]
 pub struct CoordConv2d {
-    weight: Tensor, // [out, in + d, k, k]
-    bias: Tensor,   // [out]
-    spec: ConvSpec,
+    pub(crate) weight: Tensor, // [out, in + d, k, k]
+    pub(crate) bias: Tensor,   // [out]
+    pub(crate) spec: ConvSpec,
     radius: bool,
     windows: RefCell<Vec<Windows>>,
 }
@@ -135,11 +135,25 @@ impl CoordConv2d {
 
     /// What the coordinates and the bias add to every image of this size: one map, repeated without a copy. It is repeated
     /// as a row of numbers, because its gradient is then a sum over the rows of a matrix; libtorch takes ten times as long
-    /// for the same sum over images. It is computed in f32 and rounded at the end: neighbouring coordinates differ by a hundredth.
+    /// for the same sum over images.
     ///
     /// # Shapes
     /// `[B, out, H', W']`, channels-last
     fn coord_map(&self, n_images: i64, height: i64, width: i64) -> Tensor {
+        let map = self.coord_rows(height, width); // [H'*W', out]
+        let (out_h, out_w) = (self.spec.out_size(height), self.spec.out_size(width));
+        map.view([1, -1])
+            .expand([n_images, -1], false)
+            .view([n_images, out_h, out_w, self.spec.out_channels])
+            .permute([0, 3, 1, 2])
+    }
+
+    /// What coordinates and bias add to each pixel that comes out. It is computed in f32 and rounded at the end: neighbouring
+    /// coordinates differ by a hundredth.
+    ///
+    /// # Shapes
+    /// `[H'*W', out]`
+    pub(crate) fn coord_rows(&self, height: i64, width: i64) -> Tensor {
         let (n_in, n_out) = (self.spec.in_channels, self.spec.out_channels);
         let coord_weight = self
             .weight_hwc()
@@ -149,12 +163,7 @@ impl CoordConv2d {
         let bias = self.bias.to_kind(Kind::Float); // [out]
         let windows = self.windows(height, width); // [H'*W', k*k*d]
         let map = windows.linear(&coord_weight, Some(&bias)); // [H'*W', out]
-        let map = map.to_kind(self.weight.kind());
-        let (out_h, out_w) = (self.spec.out_size(height), self.spec.out_size(width));
-        map.view([1, -1])
-            .expand([n_images, -1], false)
-            .view([n_images, out_h, out_w, n_out])
-            .permute([0, 3, 1, 2])
+        map.to_kind(self.weight.kind())
     }
 
     /// The weight seen as `[out, k, k, in + d]`, which is how it lies in memory on the CPU. A part taken from this view has a

@@ -10,7 +10,7 @@
 //!   |                            '--> MlpTorso -> Linear
 //!   |  forward(obs)                           coords: the coordinate channels, built once per size
 //!   v
-//! loss -> gradients(&loss, &params.leaves()) -> grads -> optim::{RmsPropTf, RmsPropCentered, Adam}
+//! loss -> gradients(&loss, &params.leaves(), tape) -> grads -> optim::{RmsPropTf, RmsPropCentered, Adam}
 //! ```
 //!
 //! A layer keeps handles of the tensors that [`Params`] owns; the optimizer changes them in place, so a layer never needs
@@ -41,11 +41,14 @@ mod conv;
 mod coordconv;
 mod coords;
 mod cuda_graph;
+mod dense;
+mod direct;
 mod error;
 mod flops;
 #[cfg(test)]
 mod golden;
 pub mod init;
+mod lanes;
 mod linear;
 mod mlp_torso;
 mod obs_shape;
@@ -56,6 +59,7 @@ mod pixels;
 mod precision;
 mod q_network;
 mod slices;
+mod tape;
 pub mod torso;
 mod torso_config;
 mod transfer;
@@ -73,9 +77,10 @@ pub use linear::Linear;
 pub use mlp_torso::{Activation, MlpSpec, MlpTorso};
 pub use obs_shape::ObsShape;
 pub use one_piece::copy_all;
-pub use params::{Params, gradients};
+pub use params::Params;
 pub use precision::{Compute, Precision};
 pub use q_network::{QHead, QNetwork, QNetworkConfig};
+pub use tape::{Tape, gradients};
 pub use torso::{NatureConvs, NatureTorso};
 pub use torso_config::{CoordLayers, TorsoConfig, TorsoKind};
 pub use transfer::{SendBuffer, to_device};

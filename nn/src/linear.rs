@@ -4,7 +4,8 @@ use rand::Rng;
 use tch::Tensor;
 
 use crate::init::Init;
-use crate::{Flops, Params};
+use crate::tape::graph_is_drawn;
+use crate::{Flops, Params, Tape, dense};
 
 /// A fully connected layer.
 #[derive(Debug)]
@@ -67,5 +68,20 @@ impl Linear {
     /// `[B, in] -> [B, out]`
     pub fn forward(&self, x: &Tensor) -> Tensor {
         x.linear(&self.weight, Some(&self.bias))
+    }
+
+    /// The layer and a `ReLU`. Without a tape its gradient is in libtorch's graph, unless that is switched off; with one, what the
+    /// graph does not know is there.
+    ///
+    /// # Shapes
+    /// `[B, in] -> [B, out]`
+    pub fn relu(&self, x: &Tensor, tape: Option<&mut Tape>) -> Tensor {
+        let pass = || dense::Pass::new(&self.weight, &self.bias, x);
+        match tape {
+            _ if x.numel() == 0 || !dense::fits(&self.weight) => self.forward(x).relu_(),
+            Some(tape) => tape.record_hidden(pass()),
+            None if graph_is_drawn(&self.bias) => self.forward(x).relu_(),
+            None => pass().y,
+        }
     }
 }

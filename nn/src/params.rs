@@ -6,7 +6,6 @@ use std::borrow::Borrow;
 use tch::{Device, Kind, Tensor};
 
 use crate::one_piece::laid_out;
-use crate::slices::is_dense;
 use crate::{Compute, NnError};
 
 /// Ordered, named parameters on one device.
@@ -82,7 +81,7 @@ impl Params {
             .collect()
     }
 
-    /// Handles of what the layers compute with, in order: the parameters or their rounded copies. [`gradients`] are taken with
+    /// Handles of what the layers compute with, in order: the parameters or their rounded copies. [`crate::gradients`] are taken with
     /// respect to these.
     pub fn leaves(&self) -> Vec<Tensor> {
         let pairs = self.entries.iter().zip(&self.rounded);
@@ -148,25 +147,6 @@ impl Params {
     }
 }
 
-/// The gradients of a loss with respect to [`Params::leaves`], in f32; on a GPU side by side in memory. What does not enter the loss has
-/// one that is not defined.
-pub fn gradients(loss: &Tensor, leaves: &[Tensor]) -> Vec<Tensor> {
-    let grads = Tensor::run_backward(&[loss], leaves, false, false).into_iter();
-    let in_f32 = |grad: Tensor| {
-        if grad.defined() {
-            grad.to_kind(Kind::Float)
-        } else {
-            grad
-        }
-    };
-    let grads: Vec<Tensor> = grads.map(in_f32).collect();
-    let lie_well = |grad: &Tensor| grad.defined() && is_dense(grad);
-    if loss.device() == Device::Cpu || !grads.iter().all(lie_well) {
-        return grads;
-    }
-    laid_out(&grads)
-}
-
 /// Copies `saved` into `entries` in place, after every name and shape was found equal.
 pub(crate) fn load_tensors(
     entries: &mut [(String, Tensor)],
@@ -205,6 +185,7 @@ pub(crate) fn load_tensors(
 #[expect(clippy::float_cmp, reason = "these results are exact")]
 mod tests {
     use super::*;
+    use crate::{Tape, gradients};
 
     fn two() -> Params {
         let mut params = Params::new(Device::Cpu);
@@ -242,7 +223,11 @@ mod tests {
             tensors[0].data_ptr().addr() + 8
         );
         assert!(layer.is_leaf() && layer.requires_grad());
-        let grads = gradients(&(layer.square().sum(Kind::Float)), &params.leaves()[..1]);
+        let grads = gradients(
+            &(layer.square().sum(Kind::Float)),
+            &params.leaves()[..1],
+            Tape::default(),
+        );
         assert_eq!(Vec::<f32>::try_from(&grads[0]).unwrap(), [2.0, 4.0]);
     }
 

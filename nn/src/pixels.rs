@@ -63,7 +63,12 @@ fn interleaved<T: Element>(obs: &Tensor, number: impl Fn(u8) -> T) -> Option<Ten
     reason = "it is compiled for the vectors of the function it is inlined into"
 )]
 #[inline(always)]
-fn interleave<T>(bytes: &[u8], numbers: &mut [T], n_pixels: usize, number: impl Fn(u8) -> T) {
+pub(crate) fn interleave<T>(
+    bytes: &[u8],
+    numbers: &mut [T],
+    n_pixels: usize,
+    number: impl Fn(u8) -> T,
+) {
     let images = bytes.chunks_exact(N_STACKED * n_pixels);
     for (image, out) in images.zip(numbers.chunks_exact_mut(N_STACKED * n_pixels)) {
         let (a, rest) = image.split_at(n_pixels);

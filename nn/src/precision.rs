@@ -71,8 +71,8 @@ mod tests {
     use crate::init::Init;
     use crate::optim::{RmsPropTf, RmsPropTfConfig};
     use crate::{
-        ActorCritic, CoordLayers, ObsShape, Params, QHead, QNetwork, QNetworkConfig, TorsoConfig,
-        TorsoKind, gradients,
+        ActorCritic, CoordLayers, ObsShape, Params, QHead, QNetwork, QNetworkConfig, Tape,
+        TorsoConfig, TorsoKind, gradients,
     };
 
     const PRECISIONS: [Precision; 2] = [Precision::Float32, Precision::Bf16];
@@ -129,7 +129,7 @@ mod tests {
             assert!(distance(&rounded.1, &exact.1) < 0.02, "{kind}");
             assert!(distance(&rounded.2, &exact.2) < 0.02, "{kind}");
             let grads = |(params, _, _, loss): &(Params, Tensor, Tensor, Tensor)| {
-                gradients(loss, &params.leaves())
+                gradients(loss, &params.leaves(), Tape::default())
             };
             for (((name, param), exact), rounded) in
                 exact.0.iter().zip(grads(&exact)).zip(grads(&rounded))

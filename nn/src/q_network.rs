@@ -18,8 +18,8 @@ use tch::{Kind, Tensor};
 
 use crate::init::{Init, RELU_GAIN, VALUE_GAIN};
 use crate::{
-    Activation, Flops, Linear, MlpSpec, NatureConvs, NnError, ObsShape, Params, Torso, TorsoConfig,
-    TorsoKind,
+    Activation, Flops, Linear, MlpSpec, NatureConvs, NnError, ObsShape, Params, Tape, Torso,
+    TorsoConfig, TorsoKind,
 };
 
 /// Units of each stream's hidden layer. Source: Wang et al. 2016, section 4.2.
@@ -105,6 +105,13 @@ impl Trunk {
     fn forward(&self, obs: &Tensor) -> Tensor {
         match self {
             Self::Nature(convs) => convs.forward(obs),
+            Self::Mlp(torso) => torso.forward(obs),
+        }
+    }
+
+    fn record(&self, obs: &Tensor, tape: &mut Tape) -> Tensor {
+        match self {
+            Self::Nature(convs) => convs.record(obs, tape),
             Self::Mlp(torso) => torso.forward(obs),
         }
     }
@@ -212,12 +219,27 @@ impl QNetwork {
                 trunk,
                 value,
                 advantage,
+            } => duel(&trunk.forward(obs), value, advantage, None),
+        }
+    }
+
+    /// The same; what the gradient needs besides libtorch's graph is on the tape.
+    ///
+    /// # Shapes
+    /// As [`Self::forward`].
+    pub fn record(&self, obs: &Tensor, tape: &mut Tape) -> Tensor {
+        match &self.body {
+            Body::Plain { torso, q } => {
+                let begun = torso.begin(obs, tape);
+                q.forward(&torso.finish(&begun, Some(tape)))
+            }
+            Body::Dueling {
+                trunk,
+                value,
+                advantage,
             } => {
-                let x = scale_gradient(&trunk.forward(obs), FRAC_1_SQRT_2); // [B, n]
-                let value = value.forward(&x); // [B, 1]
-                let advantage = advantage.forward(&x); // [B, A]
-                let mean = advantage.mean_dim(1, true, Kind::Float); // [B, 1]
-                advantage + (value - mean)
+                let shared = trunk.record(obs, tape);
+                duel(&shared, value, advantage, Some(tape))
             }
         }
     }
@@ -256,10 +278,27 @@ impl Stream {
         self.hidden.flops() + self.out.flops()
     }
 
-    fn forward(&self, x: &Tensor) -> Tensor {
-        self.out
-            .forward(&self.hidden.forward(x).relu_().to_kind(Kind::Float))
+    fn forward(&self, x: &Tensor, tape: Option<&mut Tape>) -> Tensor {
+        let hidden = self.hidden.relu(x, tape).to_kind(Kind::Float);
+        self.out.forward(&hidden)
     }
+}
+
+/// The values from what the streams share.
+///
+/// # Shapes
+/// `[B, n] -> [B, A]`
+fn duel(
+    shared: &Tensor,
+    value: &Stream,
+    advantage: &Stream,
+    mut tape: Option<&mut Tape>,
+) -> Tensor {
+    let x = scale_gradient(shared, FRAC_1_SQRT_2); // [B, n]
+    let value = value.forward(&x, tape.as_deref_mut()); // [B, 1]
+    let advantage = advantage.forward(&x, tape); // [B, A]
+    let mean = advantage.mean_dim(1, true, Kind::Float); // [B, 1]
+    advantage + (value - mean)
 }
 
 /// `x` itself, to the bit where it is finite, with a gradient `scale` times as large.
@@ -363,7 +402,7 @@ mod tests {
         };
         let obs = frames(3);
         let x = trunk.forward(&obs);
-        let (value, advantage) = (value.forward(&x), advantage.forward(&x));
+        let (value, advantage) = (value.forward(&x, None), advantage.forward(&x, None));
         let q = net.forward(&obs);
         let mean = q.mean_dim(1, true, Kind::Float);
         assert!(mean.allclose(&value, 1e-5, 1e-6, false));

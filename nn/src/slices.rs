@@ -25,24 +25,46 @@ pub(crate) fn with_slices<W: Element, T: Element, const N: usize>(
     if !is_plain(read, T::KIND) || !written.iter().all(|tensor| fits(tensor)) {
         return false;
     }
-    assert_apart::<W, T>(&written, read);
+    for written in written {
+        assert_eq!(written.numel(), read.numel(), "lengths differ");
+    }
+    with_memory(written, [read], |written, [read]: [&[T]; 1]| {
+        on_widest_vectors(|| pass(written, read));
+    });
+    true
+}
+
+/// Calls `pass` with the memory of the tensors it writes and of those it reads, as it lies.
+///
+/// The memory is written behind autograd's back, as in [`with_slices`].
+///
+/// # Panics
+/// If one is not on the CPU, not of its kind, has no elements or holes between them, or if one that is written shares memory with
+/// another one.
+pub(crate) fn with_memory<W: Element, R: Element, const N: usize, const M: usize>(
+    written: [&Tensor; N],
+    read: [&Tensor; M],
+    pass: impl FnOnce([&mut [W]; N], [&[R]; M]),
+) {
+    assert!(written.iter().all(|tensor| is_plain(tensor, W::KIND)));
+    assert!(read.iter().all(|tensor| is_plain(tensor, R::KIND)));
+    assert_apart::<W, R>(&written, &read);
     #[expect(
         unsafe_code,
         reason = "tch gives no view of a tensor's memory as a slice"
     )]
     // SAFETY: `is_plain` and `assert_apart` hold: each pointer starts `numel` aligned elements of live storage that the
-    // borrowed tensor keeps alive, and the ranges do not overlap. Other handles of the storage exist. On this thread none
+    // borrowed tensor keeps alive, and what is written overlaps nothing. Other handles of the storage exist. On this thread none
     // is used while `pass` runs, for it gets slices only; on other threads none may be, which is the rule of every write to
-    // a shared tensor (`optim` states it for its callers; the pixels' tensor has no other handle yet). A tensor fresh from
+    // a shared tensor (`optim` states it for its callers; pixels, activations and gradients have no other handle yet). A tensor fresh from
     // `Tensor::empty` holds arbitrary bits, and any bits are a number; it is written before it is read.
     let (written, read) = unsafe {
         (
             written.map(|t| slice::from_raw_parts_mut(t.data_ptr().cast::<W>(), t.numel())),
-            slice::from_raw_parts(read.data_ptr().cast::<T>(), read.numel()),
+            read.map(|t| slice::from_raw_parts(t.data_ptr().cast::<R>(), t.numel())),
         )
     };
-    on_widest_vectors(|| pass(written, read));
-    true
+    pass(written, read);
 }
 
 /// Whether the tensor's memory may be seen as a slice.
@@ -66,17 +88,19 @@ pub(crate) fn is_dense(tensor: &Tensor) -> bool {
     })
 }
 
-/// That the tensors have one length and no memory in common.
-fn assert_apart<W, T>(written: &[&Tensor], read: &Tensor) {
-    let read_range = address_range(read, size_of::<T>());
+/// That no tensor that is written has memory in common with another one.
+fn assert_apart<W, R>(written: &[&Tensor], read: &[&Tensor]) {
+    let read = read
+        .iter()
+        .map(|tensor| address_range(tensor, size_of::<R>()));
+    let read: Vec<Range<usize>> = read.collect();
     for (idx, tensor) in written.iter().enumerate() {
-        assert_eq!(tensor.numel(), read.numel(), "lengths differ");
         let range = address_range(tensor, size_of::<W>());
         let later = written[idx + 1..].iter();
         let mut others = later.map(|other| address_range(other, size_of::<W>()));
         let apart = |other: &Range<usize>| other.end <= range.start || range.end <= other.start;
         assert!(
-            apart(&read_range) && others.all(|other| apart(&other)),
+            read.iter().all(apart) && others.all(|other| apart(&other)),
             "two tensors of a pass share memory"
         );
     }

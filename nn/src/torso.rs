@@ -20,14 +20,20 @@
 //! convolutions run forward and backward a quarter faster on it than on channels-first, and the fully connected layer
 //! reads the last activation as it lies. Its weight's columns are therefore in the order row, column, channel; `PyTorch`
 //! ports, which flatten `[C, H, W]`, have the same columns in another order.
+//!
+//! # Who convolves
+//! In f32 on a CPU with AVX-512, stacks of four frames go through kernels of ours ([`crate::direct`]), and everything else
+//! through libtorch. Kernels have no graph: a gradient through them needs a [`Tape`].
 
 use rand::Rng;
 use tch::{Kind, Tensor};
 
+use crate::direct::{DirectConvs, N_LAYERS, Weights};
 use crate::init::{Init, RELU_GAIN};
 use crate::pixels::to_pixels;
+use crate::tape::graph_is_drawn;
 use crate::{
-    Conv2d, ConvSpec, CoordConv2d, CoordLayers, Flops, Linear, NnError, Params, TorsoConfig,
+    Conv2d, ConvSpec, CoordConv2d, CoordLayers, Flops, Linear, NnError, Params, Tape, TorsoConfig,
     TorsoKind,
 };
 
@@ -48,7 +54,9 @@ pub struct NatureTorso {
 /// Its convolutions.
 #[derive(Debug)]
 pub struct NatureConvs {
-    layers: Vec<Layer>,
+    layers: [Layer; N_LAYERS],
+    /// Kernels for what the layers compute, if there are.
+    direct: Option<Box<DirectConvs>>,
     /// Of the activations.
     kind: Kind,
     n_features: i64,
@@ -62,6 +70,13 @@ enum Layer {
 }
 
 impl Layer {
+    fn share(&self) -> Self {
+        match self {
+            Self::Plain(conv) => Self::Plain(conv.share()),
+            Self::Coord(conv) => Self::Coord(conv.share()),
+        }
+    }
+
     fn flops(&self, height: i64, width: i64) -> Flops {
         match self {
             Self::Plain(conv) => conv.flops(height, width),
@@ -73,6 +88,33 @@ impl Layer {
         match self {
             Self::Plain(conv) => conv.forward(x),
             Self::Coord(conv) => conv.forward(x),
+        }
+    }
+
+    fn spec(&self) -> &ConvSpec {
+        match self {
+            Self::Plain(conv) => &conv.spec,
+            Self::Coord(conv) => &conv.spec,
+        }
+    }
+
+    fn bias(&self) -> &Tensor {
+        match self {
+            Self::Plain(conv) => &conv.bias,
+            Self::Coord(conv) => &conv.bias,
+        }
+    }
+
+    /// What it computes with for images of this size.
+    fn weights(&self, [height, width]: [i64; 2]) -> Weights {
+        let (weight, map) = match self {
+            Self::Plain(conv) => (&conv.weight, None),
+            Self::Coord(conv) => (&conv.weight, Some(conv.coord_rows(height, width))),
+        };
+        Weights {
+            weight: weight.shallow_clone(),
+            bias: self.bias().shallow_clone(),
+            map,
         }
     }
 }
@@ -108,23 +150,23 @@ impl NatureTorso {
     /// # Shapes
     /// `u8 [B, C, H, W] -> f32 [B, 512]`
     pub fn forward(&self, obs: &Tensor) -> Tensor {
-        self.finish(&self.begin(obs))
+        self.finish(&self.convs.forward(obs), None)
     }
 
     /// The convolutions: what is worth keeping of a forward pass, being six sevenths of its operations.
     ///
     /// # Shapes
     /// `u8 [B, C, H, W] -> [B, H'*W'*64]` of the kind that hidden layers compute in
-    pub fn begin(&self, obs: &Tensor) -> Tensor {
-        self.convs.forward(obs)
+    pub fn begin(&self, obs: &Tensor, tape: &mut Tape) -> Tensor {
+        self.convs.record(obs, tape)
     }
 
-    /// The rest of what was begun.
+    /// The rest of what was begun. `tape` as in [`Linear::relu`].
     ///
     /// # Shapes
     /// What [`Self::begin`] gave `-> f32 [B, 512]`
-    pub fn finish(&self, begun: &Tensor) -> Tensor {
-        self.fc.forward(begun).relu_().to_kind(Kind::Float)
+    pub fn finish(&self, begun: &Tensor, tape: Option<&mut Tape>) -> Tensor {
+        self.fc.relu(begun, tape).to_kind(Kind::Float)
     }
 
     /// Its operations.
@@ -165,10 +207,13 @@ impl NatureConvs {
             });
         }
         let specs = conv_specs(n_channels);
-        let layers = specs.iter().enumerate().map(|(layer_idx, &spec)| {
-            let name = format!("torso.conv{}", layer_idx + 1);
+        let direct = DirectConvs::new(&specs, obs_shape, params.compute()).map(Box::new);
+        let mut layer_idx = 0;
+        let layers = specs.map(|spec| {
+            layer_idx += 1;
+            let name = format!("torso.conv{layer_idx}");
             let with_coords = config.kind == TorsoKind::CoordConv
-                && (layer_idx == 0 || config.coord_layers == CoordLayers::All);
+                && (layer_idx == 1 || config.coord_layers == CoordLayers::All);
             if with_coords {
                 let conv = CoordConv2d::new(params, &name, spec, config.coord_radius, init, rng);
                 Layer::Coord(conv)
@@ -176,7 +221,6 @@ impl NatureConvs {
                 Layer::Plain(Conv2d::new(params, &name, spec, init, rng))
             }
         });
-        let layers: Vec<Layer> = layers.collect();
         let (mut flops, [mut height, mut width]) = (Flops::default(), [height, width]);
         for (layer_idx, (layer, spec)) in layers.iter().zip(&specs).enumerate() {
             let own = layer.flops(height, width);
@@ -190,6 +234,7 @@ impl NatureConvs {
         }
         Ok(Self {
             layers,
+            direct,
             kind: params.compute().precision.kind(),
             n_features: LAST_CHANNELS * height * width,
             flops,
@@ -199,27 +244,63 @@ impl NatureConvs {
     /// A second handle of the same convolutions, for another thread: it sees every change of the parameters.
     #[must_use]
     pub fn share(&self) -> Self {
-        let layers = self.layers.iter().map(|layer| match layer {
-            Layer::Plain(conv) => Layer::Plain(conv.share()),
-            Layer::Coord(conv) => Layer::Coord(conv.share()),
-        });
         Self {
-            layers: layers.collect(),
+            layers: self.layers.each_ref().map(Layer::share),
+            direct: self.direct.as_ref().map(|direct| Box::new(direct.share())),
             kind: self.kind,
             n_features: self.n_features,
             flops: self.flops,
         }
     }
 
+    /// The features, with libtorch's graph unless it is switched off ([`tch::no_grad`]).
+    ///
     /// # Shapes
     /// `u8 [B, C, H, W] -> [B, H'*W'*64]` of the kind that hidden layers compute in, in the order row, column, channel
     pub fn forward(&self, obs: &Tensor) -> Tensor {
+        match self.direct_for(obs) {
+            Some(direct) if !graph_is_drawn(self.layers[0].bias()) => {
+                direct.pass(self.weights(obs), obs).features()
+            }
+            _ => self.convolve(obs),
+        }
+    }
+
+    /// The same; what the gradient needs is on the tape, or in libtorch's graph if it convolves.
+    ///
+    /// # Shapes
+    /// As [`Self::forward`].
+    pub fn record(&self, obs: &Tensor, tape: &mut Tape) -> Tensor {
+        match self.direct_for(obs) {
+            Some(direct) => tape.record_convs(direct.pass(self.weights(obs), obs)),
+            None => self.convolve(obs),
+        }
+    }
+
+    /// libtorch's way.
+    fn convolve(&self, obs: &Tensor) -> Tensor {
         let pixels = to_pixels(obs, self.kind); // [B, C, H, W] of 0..=255
         let x = self
             .layers
             .iter()
             .fold(pixels, |x, conv| conv.forward(&x).relu_()); // [B, 64, H', W']
         x.permute([0, 2, 3, 1]).flatten(1, -1) // no copy if channels-last
+    }
+
+    /// The kernels, if there is something for them to do.
+    fn direct_for(&self, obs: &Tensor) -> Option<&DirectConvs> {
+        self.direct.as_deref().filter(|_| obs.numel() > 0)
+    }
+
+    /// What the layers compute with for such frames.
+    fn weights(&self, obs: &Tensor) -> [Weights; N_LAYERS] {
+        let (_, _, height, width) = obs.size4().expect("a batch of frames has four axes");
+        let mut size = [height, width];
+        self.layers.each_ref().map(|layer| {
+            let weights = layer.weights(size);
+            size = size.map(|size| layer.spec().out_size(size));
+            weights
+        })
     }
 
     /// Their operations.

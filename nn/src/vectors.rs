@@ -62,6 +62,15 @@ pub fn on_widest_vectors(pass: impl FnOnce()) {
     pass();
 }
 
+/// Whether this processor has vectors of 16 numbers and 32 registers for them: what functions with the feature `avx512f` are
+/// compiled for.
+pub(crate) fn has_avx512() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return matches!(Width::detect(), Width::Avx512);
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
 /// The widest vectors of this processor that loops are compiled for.
 #[cfg(target_arch = "x86_64")]
 enum Width {

@@ -39,8 +39,8 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
     use rlrun_nn::init::Init;
     use rlrun_nn::{
-        Captured, CoordLayers, ObsShape, Params, QHead, QNetwork, QNetworkConfig, TorsoConfig,
-        TorsoKind, gradients,
+        Captured, CoordLayers, ObsShape, Params, QHead, QNetwork, QNetworkConfig, Tape,
+        TorsoConfig, TorsoKind, gradients,
     };
     use tch::{Device, Kind, Tensor};
 
@@ -116,7 +116,7 @@ mod tests {
         let learn = |inputs: &[Tensor]| {
             let q = network.forward(&inputs[0]);
             let loss = (&q - &inputs[1]).square().sum(Kind::Float);
-            let mut outputs = gradients(&loss, &leaves);
+            let mut outputs = gradients(&loss, &leaves, Tape::default());
             outputs.push(q.detach());
             outputs
         };

@@ -5,7 +5,7 @@
 //! which split every single operation and wait for each other after it. How the batch is shared out decides the order of
 //! sums, and so the rounding.
 
-use rlrun_nn::{ActorCritic, Captured, gradients, to_device};
+use rlrun_nn::{ActorCritic, Captured, Tape, gradients, to_device};
 use tch::{Device, Kind, Tensor};
 
 use super::A2cConfig;
@@ -47,8 +47,10 @@ pub(super) struct Kept {
     /// The step and the first of the environments: they order the rows.
     at: (u64, usize),
     what: Keep,
-    /// \[b, n\] with the graph behind it, or observations \[b, ...\].
+    /// \[b, n\] of a pass, or observations \[b, ...\].
     rows: Tensor,
+    /// What the gradient of a pass needs besides libtorch's graph.
+    tape: Tape,
 }
 
 /// Buffers of an update, kept from one to the next.
@@ -87,10 +89,11 @@ impl Replica {
         logits: &mut Vec<f32>,
     ) {
         let obs = self.obs_tensor(obs);
+        let mut tape = Tape::default();
         let (policy, rows) = match what {
             Keep::Pass => {
-                let begun = self.network.begin(&obs); // [b, n]
-                let (policy, _) = tch::no_grad(|| self.network.finish(&begun)); // [b, A]
+                let begun = self.network.begin(&obs, &mut tape); // [b, n]
+                let (policy, _) = tch::no_grad(|| self.network.finish(&begun, None)); // [b, A]
                 (policy, begun)
             }
             Keep::Observations => {
@@ -99,7 +102,12 @@ impl Replica {
             }
         };
         copy_out(&policy, logits);
-        self.kept.push(Kept { at, what, rows });
+        self.kept.push(Kept {
+            at,
+            what,
+            rows,
+            tape,
+        });
     }
 
     /// The critic's values of a batch of observations, written to `values`.
@@ -138,14 +146,16 @@ impl Replica {
         };
         let action = to_device(&rollout.action, self.device); // [m]
         let returns = to_device(&self.scratch.returns, self.device); // [m]
-        let (what, rows) = self.take_kept(rollout);
+        let (what, rows, tape) = self.take_kept(rollout);
         let inputs = [rows, action, returns];
         let mut outputs = match what {
-            Keep::Pass => self.learn(&inputs[0], &inputs[1], &inputs[2], weights),
+            Keep::Pass => self.learn(&inputs, tape, weights),
             // Captured for one size of the whole batch: it never changes.
             Keep::Observations => self.learning.call(&inputs, |inputs| {
-                let begun = self.network.begin(&inputs[0]); // [m, n]
-                self.learn(&begun, &inputs[1], &inputs[2], weights)
+                let [obs, action, returns] = [0, 1, 2].map(|idx| inputs[idx].shallow_clone());
+                let mut tape = Tape::default();
+                let begun = self.network.begin(&obs, &mut tape); // [m, n]
+                self.learn(&[begun, action, returns], tape, weights)
             }),
         };
         // All at once: each look at a GPU waits for it.
@@ -192,15 +202,14 @@ impl Replica {
     /// `begun` \[m, n\], `action` (i64) and `returns` \[m\]; the last one is \[4\].
     fn learn(
         &self,
-        begun: &Tensor,
-        action: &Tensor,
-        returns: &Tensor,
+        [begun, action, returns]: &[Tensor; 3],
+        mut tape: Tape,
         weights: Weights,
     ) -> Vec<Tensor> {
-        let (logits, value) = self.network.finish(begun); // [m, A], [m]
+        let (logits, value) = self.network.finish(begun, Some(&mut tape)); // [m, A], [m]
         let loss = loss(&logits, &value, action, returns, weights);
         let error = (returns - value.detach()).sum(Kind::Float); // []
-        let mut outputs = gradients(&loss.total, &self.params);
+        let mut outputs = gradients(&loss.total, &self.params, tape);
         let terms = [&loss.policy, &loss.value, &loss.entropy, &error].map(Tensor::detach);
         outputs.push(Tensor::stack(&terms, 0));
         outputs
@@ -210,17 +219,22 @@ impl Replica {
     ///
     /// # Shapes
     /// \[m, n\], or observations \[m, ...\].
-    fn take_kept(&mut self, rollout: &Rollout) -> (Keep, Tensor) {
+    fn take_kept(&mut self, rollout: &Rollout) -> (Keep, Tensor, Tape) {
+        let mut tape = Tape::default();
         let Some(what) = self.kept.first().map(|kept| kept.what) else {
-            return (Keep::Observations, self.obs_tensor(&rollout.obs));
+            return (Keep::Observations, self.obs_tensor(&rollout.obs), tape);
         };
         // Groups of environments report in any order; rows do not.
         self.kept.sort_by_key(|kept| kept.at);
-        let rows: Vec<Tensor> = self.kept.drain(..).map(|kept| kept.rows).collect();
+        let mut rows = Vec::new();
+        for kept in self.kept.drain(..) {
+            rows.push(kept.rows);
+            tape.append(kept.tape);
+        }
         let rows = Tensor::cat(&rows, 0);
         let n_rows = i64::try_from(rollout.n_transitions());
         assert_eq!(n_rows, Ok(rows.size()[0]), "rows of a rollout are missing");
-        (what, rows)
+        (what, rows, tape)
     }
 
     /// Fills `scratch.returns` with the n-step returns of the rollout.

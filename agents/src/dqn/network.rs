@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use rlrun_nn::{
     Captured, Compute, Flops, NnError, ObsShape, Params, QHead, QNetwork, QNetworkConfig,
-    SendBuffer, TorsoConfig,
+    SendBuffer, Tape, TorsoConfig,
 };
 use tch::{Device, Tensor};
 
@@ -91,6 +91,11 @@ impl Network {
     /// The values of all actions, \[b, A\], in such a batch.
     pub(super) fn forward(&self, obs: &Tensor) -> Tensor {
         self.net.forward(obs)
+    }
+
+    /// The same for a gradient, through what is on the tape.
+    pub(super) fn record(&self, obs: &Tensor, tape: &mut Tape) -> Tensor {
+        self.net.record(obs, tape)
     }
 
     /// The same for the bytes of observations, written to `values` \[b, A\].

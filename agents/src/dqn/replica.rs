@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use rlrun_nn::optim::norm_of;
-use rlrun_nn::{Captured, gradients, to_device};
+use rlrun_nn::{Captured, Tape, gradients, to_device};
 use tch::{Device, Tensor};
 
 use super::loss::{Loss, Outcome, bootstrap, loss};
@@ -88,8 +88,9 @@ impl Replica {
             let [obs_tm1, obs_t, numbers] = inputs else {
                 unreachable!("what is given below")
             };
-            let loss = self.loss(obs_tm1, obs_t, &Outcome::of(numbers), n_total);
-            let mut outputs = gradients(&loss.total, &self.params);
+            let mut tape = Tape::default();
+            let loss = self.loss(obs_tm1, obs_t, &Outcome::of(numbers), n_total, &mut tape);
+            let mut outputs = gradients(&loss.total, &self.params, tape);
             let mut looks = vec![loss.td_error, loss.q_taken, loss.terms];
             if self.online.device() != Device::Cpu {
                 looks.push(norm_of(&outputs).view([1]));
@@ -105,9 +106,16 @@ impl Replica {
     }
 
     /// The loss of transitions between observations \[N, ...\].
-    fn loss(&self, obs_tm1: &Tensor, obs_t: &Tensor, outcome: &Outcome, n_total: f64) -> Loss {
+    fn loss(
+        &self,
+        obs_tm1: &Tensor,
+        obs_t: &Tensor,
+        outcome: &Outcome,
+        n_total: f64,
+        tape: &mut Tape,
+    ) -> Loss {
         let value_t = self.value_t(obs_t); // [N]
-        let q_tm1 = self.online.forward(obs_tm1); // [N, A]
+        let q_tm1 = self.online.record(obs_tm1, tape); // [N, A]
         loss(&q_tm1, &value_t, outcome, self.loss, n_total)
     }
 
