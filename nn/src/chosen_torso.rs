@@ -12,7 +12,7 @@ use crate::{
 #[derive(Debug)]
 pub enum Torso {
     /// For pictures, with or without coordinates.
-    Nature(Box<NatureTorso>),
+    Nature(NatureTorso),
     /// For a few numbers.
     Mlp(MlpTorso),
 }
@@ -32,8 +32,7 @@ impl Torso {
     ) -> Result<Self, NnError> {
         match (config.kind, obs_shape) {
             (TorsoKind::Conv | TorsoKind::CoordConv, ObsShape::Frames(shape)) => {
-                let torso = NatureTorso::new(params, config, shape, init, rng)?;
-                Ok(Self::Nature(Box::new(torso)))
+                NatureTorso::new(params, config, shape, init, rng).map(Self::Nature)
             }
             (TorsoKind::Mlp, ObsShape::Features(n)) => {
                 MlpTorso::new(params, "torso", mlp, n, init, rng).map(Self::Mlp)
@@ -46,7 +45,7 @@ impl Torso {
     #[must_use]
     pub fn share(&self) -> Self {
         match self {
-            Self::Nature(torso) => Self::Nature(Box::new(torso.share())),
+            Self::Nature(torso) => Self::Nature(torso.share()),
             Self::Mlp(torso) => Self::Mlp(torso.share()),
         }
     }

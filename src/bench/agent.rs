@@ -24,7 +24,7 @@ pub(super) enum Net {
     /// Of A2C.
     A2c(a2c::Replica),
     /// Of DQN.
-    Dqn(Box<dqn::Replica>),
+    Dqn(dqn::Replica),
 }
 
 impl Agent {
@@ -62,7 +62,7 @@ impl Agent {
     pub(super) fn net(&self) -> Net {
         match self {
             Self::A2c(agent) => Net::A2c(agent.replica()),
-            Self::Dqn(agent) => Net::Dqn(Box::new(agent.replica())),
+            Self::Dqn(agent) => Net::Dqn(agent.replica()),
         }
     }
 }
