@@ -161,13 +161,15 @@ fn cuda(machine: &Machine) -> Finding {
     lacking("CUDA", State::Absent, detail.to_owned(), mend)
 }
 
-/// The sets of vector instructions that libtorch chooses its kernels by.
+/// The sets of vector instructions that libtorch chooses its kernels by, and rlrun whether it has its own.
 fn instruction_sets() -> String {
     #[cfg(target_arch = "x86_64")]
     let flags = [
         ("avx2", is_x86_feature_detected!("avx2")),
         ("fma", is_x86_feature_detected!("fma")),
         ("avx512f", is_x86_feature_detected!("avx512f")),
+        ("avx512bw", is_x86_feature_detected!("avx512bw")),
+        ("avx512vl", is_x86_feature_detected!("avx512vl")),
         ("avx512vnni", is_x86_feature_detected!("avx512vnni")),
     ];
     #[cfg(not(target_arch = "x86_64"))]

@@ -98,7 +98,8 @@ impl ActorCritic {
         self.heads(&features, obs)
     }
 
-    /// The part of a forward pass that is worth keeping, to be finished now or, with others of the same parameters, later.
+    /// The part of a forward pass that is worth keeping, to be finished now or, with others of the same parameters, later. `tape` as in
+    /// [`crate::NatureTorso::begin`].
     ///
     /// # Shapes
     /// Observations `[B, ...] -> [B, n]`

@@ -60,7 +60,7 @@ impl Torso {
     }
 
     /// The part of a forward pass that is worth keeping: of pictures what the convolutions make of them, of a few numbers
-    /// these themselves.
+    /// these themselves. `tape` as in [`NatureTorso::begin`].
     pub fn begin(&self, obs: &Tensor, tape: &mut Tape) -> Tensor {
         match self {
             Self::Nature(torso) => torso.begin(obs, tape),

@@ -11,13 +11,13 @@ use crate::optim::{
     Adam, AdamConfig, EpsilonForm, RmsPropCentered, RmsPropCenteredConfig, RmsPropTf,
     RmsPropTfConfig, clip_by_global_norm,
 };
-use crate::{CoordLayers, NatureTorso, Params, TorsoConfig, TorsoKind};
+use crate::{CoordLayers, NatureTorso, Params, Tape, TorsoConfig, TorsoKind, gradients};
 
 use self::compare::{assert_close, wave};
 
 mod compare;
 
-const OBS_SHAPE: [i64; 4] = [2, 2, 44, 52];
+const OBS_SHAPE: [i64; 4] = [2, 4, 44, 52];
 
 fn frames() -> Tensor {
     let n = OBS_SHAPE.iter().product::<i64>();
@@ -80,15 +80,35 @@ fn check_torso(name: &str, kind: TorsoKind, coord_layers: CoordLayers, coord_rad
         NatureTorso::new(&mut params, &config, obs_shape, Init::Orthogonal, &mut rng).unwrap();
     fill(&mut params);
 
-    let features = torso.forward(&frames());
+    // libtorch's graph all the way, and what kernels there are.
+    let mut tape = Tape::default();
+    let begun = torso.begin(&frames(), &mut tape);
+    let with_tape = torso.finish(&begun, Some(&mut tape));
+    check_pass(
+        &params,
+        &torso.forward(&frames()),
+        Tape::default(),
+        golden,
+        name,
+    );
+    check_pass(
+        &params,
+        &with_tape,
+        tape,
+        golden,
+        &format!("{name}, with a tape"),
+    );
+}
+
+fn check_pass(params: &Params, features: &Tensor, tape: Tape, golden: &Value, name: &str) {
     assert_close(
         &features.slice(1, 0, 512, 4),
         &golden["features"],
         1e-5,
         name,
     );
-    let loss = (&features * wave(&features.size(), 1.0, 0.9)).sum(Kind::Float);
-    let grads = Tensor::run_backward(&[loss], &params.tensors(), false, false);
+    let loss = (features * wave(&features.size(), 1.0, 0.9)).sum(Kind::Float);
+    let grads = gradients(&loss, &params.leaves(), tape);
     let golden_grads = golden["grads"].as_array().unwrap();
     assert_eq!(grads.len(), golden_grads.len());
     for (((param, _), grad), golden) in params.iter().zip(&grads).zip(golden_grads) {

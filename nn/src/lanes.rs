@@ -1,4 +1,4 @@
-//! Vectors of 16 numbers, and what kernels of ours do with them, each a single instruction of AVX-512.
+//! Vectors of 16 numbers, and what kernels of ours do with them in instructions of AVX-512.
 //!
 //! The compiler makes vectors of plain loops, too, but not always of those that were meant: a loop over eight neighbouring weights
 //! tempts it, and a product is then thirty times as slow. Here every operation is named, and every function says what it is compiled

@@ -13,6 +13,9 @@
 //! loss -> gradients(&loss, &params.leaves(), tape) -> grads -> optim::{RmsPropTf, RmsPropCentered, Adam}
 //! ```
 //!
+//! On a CPU with AVX-512 the Nature torso computes with kernels of ours, through which libtorch has no graph: a forward pass whose gradient is
+//! wanted takes a [`Tape`] along ([`tape`]).
+//!
 //! A layer keeps handles of the tensors that [`Params`] owns; the optimizer changes them in place, so a layer never needs
 //! to be told of an update. Nothing here draws from libtorch's global generator: initialisers take an [`rand::Rng`].
 //!
@@ -60,7 +63,7 @@ mod pixels;
 mod precision;
 mod q_network;
 mod slices;
-mod tape;
+pub mod tape;
 pub mod torso;
 mod torso_config;
 mod transfer;

@@ -5,8 +5,9 @@
 //!          `direct`       a leaf          `dense`             a leaf      libtorch
 //! ```
 //!
-//! What a kernel gives is a leaf of libtorch's graph, and the [`Tape`] knows how to go on from its gradient. Where libtorch computes
-//! itself the tape stays empty, and its graph leads all the way.
+//! What a kernel gives is a leaf of libtorch's graph, and the [`Tape`] knows how to go on from its gradient. Each kernel sees for itself whether it
+//! applies: f32, a CPU with AVX-512, for convolutions stacks of four frames, for a fully connected layer sizes in whole tiles. Where
+//! libtorch computes instead, its graph leads on, and the tape is empty or holds the other part only.
 
 use tch::{Device, Kind, Tensor};
 
@@ -35,10 +36,14 @@ impl Tape {
         features
     }
 
-    /// Keeps a pass through a fully connected layer, whose input comes from convolutions if it requires a gradient. Gives its
-    /// result as a leaf.
+    /// Keeps a pass through a fully connected layer. Gives its result as a leaf.
+    ///
+    /// # Panics
+    /// If what goes in is the result of another such layer on the tape: no network here has two in a row.
     pub(crate) fn record_hidden(&mut self, pass: dense::Pass) -> Tensor {
-        let hidden = pass.y.set_requires_grad(true);
+        let is_input = |before: &dense::Pass| before.y().data_ptr() == pass.x().data_ptr();
+        assert!(!self.hidden.iter().any(is_input), "two layers in a row");
+        let hidden = pass.y().set_requires_grad(true);
         self.hidden.push(pass);
         hidden
     }
@@ -52,10 +57,10 @@ impl Tape {
                 continue;
             }
             let of_pass = pass.gradients(dy);
-            grads.push((pass.weight.shallow_clone(), of_pass.weight));
-            grads.push((pass.bias.shallow_clone(), of_pass.bias));
-            if pass.x.requires_grad() {
-                let product = pass.x.flatten(0, -1).dot(&of_pass.x.flatten(0, -1));
+            let [weight, bias] = pass.params().map(Tensor::shallow_clone);
+            grads.extend([(weight, of_pass.weight), (bias, of_pass.bias)]);
+            if pass.x().requires_grad() {
+                let product = pass.x().flatten(0, -1).dot(&of_pass.x.flatten(0, -1));
                 inward = Some(inward.map_or_else(|| product.shallow_clone(), |sum| sum + &product));
             }
         }
@@ -90,7 +95,7 @@ fn through_everything(loss: &Tensor, leaves: &[Tensor], tape: &Tape) -> Vec<Tens
     let mut inputs = clones(leaves);
     inputs.extend(clones(&features));
     let n_inputs = inputs.len();
-    inputs.extend(tape.hidden.iter().map(|pass| pass.y.shallow_clone()));
+    inputs.extend(tape.hidden.iter().map(|pass| pass.y().shallow_clone()));
     let mut grads = Tensor::run_backward(&[loss], &inputs, false, false);
 
     let of_hidden = grads.split_off(n_inputs);
@@ -145,13 +150,14 @@ mod tests {
         coord_layers: CoordLayers::First,
         coord_radius: false,
     };
-    const FRAMES: ObsShape = ObsShape::Frames([4, 44, 52]);
+    /// Stacks for which there are kernels, and of which libtorch makes the features.
+    const N_FRAMES: [i64; 2] = [4, 2];
 
-    fn frames(n_images: i64) -> Tensor {
-        (Tensor::arange(n_images * 4 * 44 * 52, (Kind::Int64, Device::Cpu)) * 7919)
+    fn frames(n_images: i64, n_frames: i64) -> Tensor {
+        (Tensor::arange(n_images * n_frames * 44 * 52, (Kind::Int64, Device::Cpu)) * 7919)
             .remainder(251)
             .to_kind(Kind::Uint8)
-            .view([n_images, 4, 44, 52])
+            .view([n_images, n_frames, 44, 52])
     }
 
     fn loss(outputs: &Tensor) -> Tensor {
@@ -175,10 +181,13 @@ mod tests {
 
     #[test]
     fn a_q_networks_gradient_is_that_of_libtorchs_graph_whatever_its_head() {
-        for head in [QHead::Plain, QHead::Dueling] {
+        for (head, n_frames) in [QHead::Plain, QHead::Dueling]
+            .into_iter()
+            .flat_map(|head| N_FRAMES.map(|n_frames| (head, n_frames)))
+        {
             let config = QNetworkConfig {
                 torso: TORSO,
-                obs_shape: FRAMES,
+                obs_shape: ObsShape::Frames([n_frames, 44, 52]),
                 n_actions: 5,
                 head,
                 init: Init::Torch,
@@ -186,37 +195,65 @@ mod tests {
             let mut params = Params::new(Device::Cpu);
             let mut rng = ChaCha8Rng::seed_from_u64(1);
             let net = QNetwork::new(&mut params, &config, &mut rng).unwrap();
-            let obs = frames(3);
+            let obs = frames(3, n_frames);
             let mut tape = Tape::default();
             let q = net.record(&obs, &mut tape);
-            check(&params, &net.forward(&obs), &q, tape, &format!("{head:?}"));
+            check(
+                &params,
+                &net.forward(&obs),
+                &q,
+                tape,
+                &format!("{head:?}, {n_frames}"),
+            );
         }
     }
 
     #[test]
     fn an_actor_critics_gradient_is_that_of_libtorchs_graph_over_several_passes() {
+        for n_frames in N_FRAMES {
+            let mut params = Params::new(Device::Cpu);
+            let mut rng = ChaCha8Rng::seed_from_u64(1);
+            let shape = ObsShape::Frames([n_frames, 44, 52]);
+            let net = ActorCritic::new(&mut params, &TORSO, shape, 5, &mut rng).unwrap();
+            let obs = frames(5, n_frames);
+            let mut tape = Tape::default();
+            let begun = [(0, 2), (2, 3)].map(|(first, n)| {
+                let mut own = Tape::default();
+                let begun = net.begin(&obs.narrow(0, first, n), &mut own);
+                tape.append(own);
+                begun
+            });
+            let all = |(logits, value): (Tensor, Tensor)| {
+                // The first policy is nearly uniform: its loss would be too small to compare.
+                Tensor::cat(&[logits * 100.0, value.unsqueeze(1)], 1)
+            };
+            let outputs = all(net.finish(&Tensor::cat(&begun, 0), Some(&mut tape)));
+            let with_graph = all(net.forward(&obs));
+            let what = format!("{n_frames} frames");
+            check(&params, &with_graph, &outputs, tape, &what);
+        }
+    }
+
+    #[test]
+    fn dueling_streams_on_numbers_have_the_gradient_of_libtorchs_graph() {
+        let config = QNetworkConfig {
+            torso: TorsoConfig {
+                kind: TorsoKind::Mlp,
+                ..TORSO
+            },
+            obs_shape: ObsShape::Features(4),
+            n_actions: 2,
+            head: QHead::Dueling,
+            init: Init::Torch,
+        };
         let mut params = Params::new(Device::Cpu);
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let net = ActorCritic::new(&mut params, &TORSO, FRAMES, 5, &mut rng).unwrap();
-        let obs = frames(5);
+        let net = QNetwork::new(&mut params, &config, &mut rng).unwrap();
+        let obs = (Tensor::arange(12, (Kind::Float, Device::Cpu)) * 0.7)
+            .sin()
+            .view([3, 4]);
         let mut tape = Tape::default();
-        let begun = [(0, 2), (2, 3)].map(|(first, n)| {
-            let mut own = Tape::default();
-            let begun = net.begin(&obs.narrow(0, first, n), &mut own);
-            tape.append(own);
-            begun
-        });
-        let all = |(logits, value): (Tensor, Tensor)| {
-            // The first policy is nearly uniform: its loss would be too small to compare.
-            Tensor::cat(&[logits * 100.0, value.unsqueeze(1)], 1)
-        };
-        let outputs = all(net.finish(&Tensor::cat(&begun, 0), Some(&mut tape)));
-        check(
-            &params,
-            &all(net.forward(&obs)),
-            &outputs,
-            tape,
-            "actor-critic",
-        );
+        let q = net.record(&obs, &mut tape);
+        check(&params, &net.forward(&obs), &q, tape, "numbers");
     }
 }

@@ -22,8 +22,8 @@
 //! ports, which flatten `[C, H, W]`, have the same columns in another order.
 //!
 //! # Who convolves
-//! In f32 on a CPU with AVX-512, stacks of four frames go through kernels of ours ([`crate::direct`]), and everything else
-//! through libtorch. Kernels have no graph: a gradient through them needs a [`Tape`].
+//! In f32 on a CPU with AVX-512 kernels of ours ([`crate::tape`]) convolve stacks of four frames and compute the fully connected layer; everything else is
+//! libtorch's. Kernels draw no graph: a gradient through them needs a [`Tape`].
 
 use rand::Rng;
 use tch::{Kind, Tensor};
@@ -74,7 +74,8 @@ impl NatureTorso {
         self.finish(&self.convs.forward(obs), None)
     }
 
-    /// The convolutions: what is worth keeping of a forward pass, being six sevenths of its operations.
+    /// The convolutions: what is worth keeping of a forward pass, being six sevenths of its operations. What the gradient needs besides
+    /// libtorch's graph is on the tape; `obs` must not change until then.
     ///
     /// # Shapes
     /// `u8 [B, C, H, W] -> [B, H'*W'*64]` of the kind that hidden layers compute in

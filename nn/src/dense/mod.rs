@@ -17,10 +17,10 @@ use crate::vectors::has_avx512;
 /// A pass through the layer, and what its gradient needs.
 #[derive(Debug)]
 pub(crate) struct Pass {
-    pub(crate) weight: Tensor, // [out, in]
-    pub(crate) bias: Tensor,   // [out]
-    pub(crate) x: Tensor,      // [R, in]
-    pub(crate) y: Tensor,      // [R, out]
+    weight: Tensor, // [out, in]
+    bias: Tensor,   // [out]
+    x: Tensor,      // [R, in]
+    y: Tensor,      // [R, out]
 }
 
 /// The gradients of a pass.
@@ -36,6 +36,7 @@ pub(crate) fn fits(weight: &Tensor) -> bool {
     let is_multiple = |size: i64, of: usize| usize::try_from(size).is_ok_and(|n| n % of == 0);
     let size = weight.size();
     weight.device() == Device::Cpu
+        && weight.is_contiguous()
         && weight.kind() == Kind::Float
         && is_multiple(size[0], TILE_OUTPUTS)
         && is_multiple(size[1], TILE_INPUTS)
@@ -47,8 +48,16 @@ impl Pass {
     ///
     /// # Shapes
     /// `weight [out, in]`, `bias [out]`, `x [R, in]`
+    ///
+    /// # Panics
+    /// Unless the weight [`fits`], or if `x` has other rows.
     pub(crate) fn new(weight: &Tensor, bias: &Tensor, x: &Tensor) -> Self {
         assert!(fits(weight), "a layer without a kernel");
+        assert_eq!(
+            x.size(),
+            [x.size()[0], weight.size()[1]],
+            "rows of another length"
+        );
         let x = x.contiguous();
         let y = Tensor::empty([x.size()[0], bias.size()[0]], (Kind::Float, Device::Cpu));
         with_memory([&y], [&x, weight, bias], |[y], [x, weight, bias]| {
@@ -56,6 +65,10 @@ impl Pass {
             #[expect(
                 unsafe_code,
                 reason = "a function compiled for more than the build's processor is unsafe to call"
+            )]
+            #[cfg_attr(
+                not(target_arch = "x86_64"),
+                expect(unused_unsafe, reason = "it is safe to call there, and never called")
             )]
             // SAFETY: `Self::new` asserts that `fits` holds, and so that the processor has AVX-512.
             unsafe {
@@ -70,12 +83,29 @@ impl Pass {
         }
     }
 
-    /// From the gradient of `y`.
+    /// Weight and bias.
+    pub(crate) fn params(&self) -> [&Tensor; 2] {
+        [&self.weight, &self.bias]
+    }
+
+    /// What went in, `[R, in]`.
+    pub(crate) fn x(&self) -> &Tensor {
+        &self.x
+    }
+
+    /// What came out, `[R, out]`.
+    pub(crate) fn y(&self) -> &Tensor {
+        &self.y
+    }
+
+    /// From the gradient of what came out.
     ///
     /// # Shapes
     /// `dy [R, out]`
     pub(crate) fn gradients(&self, dy: &Tensor) -> Gradients {
-        let dy = dy.where_self(&self.y.detach().gt(0.0), &Tensor::from(0.0_f32)); // [R, out]
+        assert_eq!(dy.size(), self.y.size(), "the gradient of something else");
+        // As libtorch's: where `y` is not a number, the gradient passes.
+        let dy = Tensor::from(0.0_f32).where_self(&self.y.detach().le(0.0), dy); // [R, out]
         let dy = dy.contiguous();
         let like = |tensor: &Tensor| Tensor::empty(tensor.size(), (Kind::Float, Device::Cpu));
         let (dweight, dx) = (like(&self.weight), like(&self.x));
@@ -84,6 +114,10 @@ impl Pass {
             #[expect(
                 unsafe_code,
                 reason = "a function compiled for more than the build's processor is unsafe to call"
+            )]
+            #[cfg_attr(
+                not(target_arch = "x86_64"),
+                expect(unused_unsafe, reason = "it is safe to call there, and never called")
             )]
             // SAFETY: a pass is made by `Self::new`, which asserts that the processor has AVX-512.
             unsafe {
@@ -94,6 +128,10 @@ impl Pass {
             #[expect(
                 unsafe_code,
                 reason = "a function compiled for more than the build's processor is unsafe to call"
+            )]
+            #[cfg_attr(
+                not(target_arch = "x86_64"),
+                expect(unused_unsafe, reason = "it is safe to call there, and never called")
             )]
             // SAFETY: a pass is made by `Self::new`, which asserts that the processor has AVX-512.
             unsafe {

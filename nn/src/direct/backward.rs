@@ -60,6 +60,10 @@ impl Pass {
                     unsafe_code,
                     reason = "a function compiled for more than the build's processor is unsafe to call"
                 )]
+                #[cfg_attr(
+                    not(target_arch = "x86_64"),
+                    expect(unused_unsafe, reason = "it is safe to call there, and never called")
+                )]
                 // SAFETY: a `Net` is made by `DirectConvs::new`, which saw that the processor has AVX-512.
                 unsafe {
                     self.net.backward(obs, [a, b, c], dfeatures, weights, sums);
@@ -237,7 +241,7 @@ impl Layer {
     }
 }
 
-/// `dy = dy where y > 0, else 0`, and its sum for what was added to each pixel, or to all.
+/// `dy = 0 where y <= 0`, and its sum for what was added to each pixel, or to all.
 ///
 /// # Shapes
 /// `dy`, `y` `[H', W', out]`; `sum` the same or `[out]`
@@ -245,7 +249,7 @@ impl Layer {
 #[inline]
 fn through_relu(dy: &mut [f32], y: &[f32], n_out: usize, sum: &mut [f32]) {
     for (dy, y) in dy.iter_mut().zip(y) {
-        *dy = if *y > 0.0 { *dy } else { 0.0 };
+        *dy = if *y <= 0.0 { 0.0 } else { *dy };
     }
     if sum.len() == n_out {
         for dy in dy.chunks_exact(n_out) {

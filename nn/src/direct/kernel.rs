@@ -25,7 +25,7 @@ use crate::lanes::{LANES, Lanes, add, add_product, load_all, relu, store_all, ze
 /// Vectors of channels in a tile.
 const TILE_VECTORS: usize = 2;
 /// The channels that come out must be a multiple of this, and those that go in of every layer but the first.
-pub(super) const TILE_CHANNELS: usize = LANES * TILE_VECTORS;
+const TILE_CHANNELS: usize = LANES * TILE_VECTORS;
 /// Weights of a tile of their gradient.
 const TILE_WEIGHTS: usize = 8;
 

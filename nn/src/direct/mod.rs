@@ -24,6 +24,8 @@ use crate::{Compute, ConvSpec, Precision};
 
 /// How many frames are stacked.
 const N_FRAMES: usize = 4;
+/// The same as an axis of a tensor.
+const N_FRAMES_AXIS: i64 = 4;
 /// Layers.
 pub(crate) const N_LAYERS: usize = 3;
 /// Of each layer: numbers in a row of its kernel, and channels that come out.
@@ -42,7 +44,9 @@ pub(crate) struct DirectConvs {
 #[derive(Clone, Copy, Debug)]
 struct Net {
     layers: [Layer; N_LAYERS],
-    /// Pixels of a frame.
+    /// Rows and columns of a frame.
+    size: [i64; 2],
+    /// Its pixels.
     n_pixels: usize,
 }
 
@@ -89,7 +93,7 @@ impl DirectConvs {
         compute: Compute,
     ) -> Option<Self> {
         let cpu = compute.device == Device::Cpu && compute.precision == Precision::Float32;
-        if usize::try_from(n_channels) != Ok(N_FRAMES) || !cpu || !has_avx512() {
+        if n_channels != N_FRAMES_AXIS || !cpu || !has_avx512() {
             return None;
         }
         let mut size = [height, width];
@@ -103,6 +107,7 @@ impl DirectConvs {
         assert_eq!(shapes, SHAPES, "what the kernels were compiled for");
         let net = Net {
             layers,
+            size: [height, width],
             n_pixels: count(height * width),
         };
         Some(Self {
@@ -119,11 +124,22 @@ impl DirectConvs {
         }
     }
 
-    /// What each layer makes of at least one stack of frames, and what the gradient needs besides.
+    /// What each layer makes of at least one stack of frames, and what the gradient needs besides. `obs` must not change until then.
     ///
     /// # Shapes
     /// `obs` `u8 [B, 4, H, W]`; the features are `[B, H'*W'*64]`
+    ///
+    /// # Panics
+    /// If the frames are not bytes of this size, or a weight lies otherwise than [`Weights`] says.
     pub(crate) fn pass(&self, weights: [Weights; N_LAYERS], obs: &Tensor) -> Pass {
+        let [height, width] = self.net.size;
+        assert_eq!(
+            obs.size()[1..],
+            [N_FRAMES_AXIS, height, width],
+            "frames of another size"
+        );
+        let lies_well = |weights: &Weights| weights.weight.permute([0, 2, 3, 1]).is_contiguous();
+        assert!(weights.iter().all(lies_well), "weights in another order");
         let obs = obs.contiguous();
         let activations = self.net.layers.map(|layer| {
             let len = i64::try_from(layer.geometry.out_len()).expect("it came from an i64");
@@ -144,6 +160,10 @@ impl DirectConvs {
                 #[expect(
                     unsafe_code,
                     reason = "a function compiled for more than the build's processor is unsafe to call"
+                )]
+                #[cfg_attr(
+                    not(target_arch = "x86_64"),
+                    expect(unused_unsafe, reason = "it is safe to call there, and never called")
                 )]
                 // SAFETY: `Self::new` saw that the processor has AVX-512.
                 unsafe {

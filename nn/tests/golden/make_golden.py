@@ -15,7 +15,7 @@ import torch
 from torch.nn import functional as F
 
 HERE = pathlib.Path(__file__).parent
-OBS_SHAPE = (2, 2, 44, 52)  # -> 10x12 -> 4x5 -> 2x3
+OBS_SHAPE = (2, 4, 44, 52)  # -> 10x12 -> 4x5 -> 2x3
 
 
 def wave(shape, scale, phase):

@@ -4,7 +4,7 @@ use super::*;
 use crate::a2c::{A2c, Schedule};
 
 const TASK: Task = Task {
-    obs_shape: ObsShape::Frames([1, 36, 36]),
+    obs_shape: ObsShape::Frames([4, 36, 36]),
     n_actions: 3,
     clip_rewards: true,
 };
@@ -31,11 +31,11 @@ fn agent(kind: TorsoKind, seed: u64) -> A2c {
 
 /// Two steps of environments `envs` of a batch in which no two pictures, actions or rewards follow the same pattern.
 fn rollout(envs: std::ops::Range<usize>) -> Rollout {
-    let mut rollout = Rollout::new(2, envs.len(), 36 * 36);
+    let mut rollout = Rollout::new(2, envs.len(), 4 * 36 * 36);
     for t in 0..2 {
         for (b, env) in envs.clone().enumerate() {
             let entry = t * envs.len() + b;
-            let pixels = rollout.obs[entry * 1296..(entry + 1) * 1296].iter_mut();
+            let pixels = rollout.obs[entry * 5184..(entry + 1) * 5184].iter_mut();
             for (place, pixel) in pixels.enumerate() {
                 *pixel = u8::try_from((place * (env + 3) + 91 * t) % 251).unwrap();
             }
@@ -70,7 +70,7 @@ fn kept_gradients(agent: &A2c, rollout: &Rollout, what: Keep) -> [ShareGradient;
     let (mut replica, mut logits) = (agent.replica(), Vec::new());
     [(); 2].map(|()| {
         for (t, env) in [(0, 2), (0, 0), (1, 2), (1, 0)] {
-            let rows = (4 * t + env) * 1296..(4 * t + env + 2) * 1296;
+            let rows = (4 * t + env) * 5184..(4 * t + env + 2) * 5184;
             replica.act_and_keep(&rollout.obs[rows], (t as u64, env), what, &mut logits);
         }
         replica.gradient(rollout, 8)
@@ -103,7 +103,7 @@ fn a_rollout_of_which_some_rows_were_kept_is_a_bug() {
     let rollout = rollout(0..4);
     let mut replica = agent(TorsoKind::Conv, 1).replica();
     replica.act_and_keep(
-        &rollout.obs[..4 * 1296],
+        &rollout.obs[..4 * 5184],
         (0, 0),
         Keep::Pass,
         &mut Vec::new(),
@@ -137,7 +137,7 @@ fn a_restored_agent_goes_on_as_the_one_that_was_saved() {
 fn each_truncated_return_goes_on_from_its_own_final_observation() {
     let mut replica = agent(TorsoKind::Conv, 1).replica();
     let mut batch = rollout(0..4);
-    let picture = |shade: u8| vec![shade; 1296];
+    let picture = |shade: u8| vec![shade; 5184];
     // In the order in which groups may report: the later entry first.
     batch.final_obs = vec![(6, picture(200)), (3, picture(40))];
     batch.truncated[6] = true;
