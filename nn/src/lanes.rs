@@ -1,7 +1,7 @@
 //! Vectors of 16 numbers, and what kernels of ours do with them in instructions of AVX-512.
 //!
 //! The compiler makes vectors of plain loops, too, but not always of those that were meant: a loop over eight neighbouring weights
-//! tempts it, and a product is then thirty times as slow. Here every operation is named, and every function says what it is compiled
+//! tempts it, and a product was then sixty times as slow. Here every operation is named, and every function says what it is compiled
 //! for, so that nothing depends on what is inlined where.
 //!
 //! On other processors than x86-64 there is no AVX-512 and these functions are never called; they are there for the compiler.
