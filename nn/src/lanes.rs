@@ -11,6 +11,33 @@ pub(crate) use self::absent::{Lanes, add, fused, load, relu, splat, store, sum_o
 #[cfg(target_arch = "x86_64")]
 pub(crate) use self::avx512::{Lanes, add, fused, load, relu, splat, store, sum_of, zero};
 
+/// Calls a function that is compiled for AVX-512.
+///
+/// # Panics
+/// If the processor does not have it.
+macro_rules! on_avx512 {
+    ($call:expr) => {{
+        assert!(
+            $crate::vectors::has_avx512(),
+            "a kernel on a processor without AVX-512"
+        );
+        #[expect(
+            unsafe_code,
+            reason = "a function compiled for more than the build's processor is unsafe to call"
+        )]
+        #[cfg_attr(
+            not(target_arch = "x86_64"),
+            expect(unused_unsafe, reason = "it is safe to call there, and never called")
+        )]
+        // SAFETY: the processor has AVX-512, as was asserted.
+        unsafe {
+            $call
+        }
+    }};
+}
+
+pub(crate) use on_avx512;
+
 /// Numbers in one vector.
 pub(crate) const LANES: usize = 16;
 

@@ -46,9 +46,28 @@ pub(crate) fn with_memory<W: Element, R: Element, const N: usize, const M: usize
     read: [&Tensor; M],
     pass: impl FnOnce([&mut [W]; N], [&[R]; M]),
 ) {
+    with_memories(&written, &read, |written, read| {
+        let written: Result<[&mut [W]; N], _> = written.try_into();
+        let read: Result<[&[R]; M], _> = read.try_into();
+        match (written, read) {
+            (Ok(written), Ok(read)) => pass(written, read),
+            _ => unreachable!("as many as were given"),
+        }
+    });
+}
+
+/// The same for any number of tensors.
+///
+/// # Panics
+/// As [`with_memory`].
+pub(crate) fn with_memories<W: Element, R: Element>(
+    written: &[&Tensor],
+    read: &[&Tensor],
+    pass: impl FnOnce(Vec<&mut [W]>, Vec<&[R]>),
+) {
     assert!(written.iter().all(|tensor| is_plain(tensor, W::KIND)));
     assert!(read.iter().all(|tensor| is_plain(tensor, R::KIND)));
-    assert_apart::<W, R>(&written, &read);
+    assert_apart::<W, R>(written, read);
     #[expect(
         unsafe_code,
         reason = "tch gives no view of a tensor's memory as a slice"
@@ -60,8 +79,13 @@ pub(crate) fn with_memory<W: Element, R: Element, const N: usize, const M: usize
     // `Tensor::empty` holds arbitrary bits, and any bits are a number; it is written before it is read.
     let (written, read) = unsafe {
         (
-            written.map(|t| slice::from_raw_parts_mut(t.data_ptr().cast::<W>(), t.numel())),
-            read.map(|t| slice::from_raw_parts(t.data_ptr().cast::<R>(), t.numel())),
+            written
+                .iter()
+                .map(|t| slice::from_raw_parts_mut(t.data_ptr().cast::<W>(), t.numel()))
+                .collect(),
+            read.iter()
+                .map(|t| slice::from_raw_parts(t.data_ptr().cast::<R>(), t.numel()))
+                .collect(),
         )
     };
     pass(written, read);

@@ -13,7 +13,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::one_piece::laid_out;
 use crate::slices::is_dense;
-use crate::{dense, direct};
+use crate::{Gradient, dense, direct};
 
 /// What kernels have done on the way to a loss. The parameters must stand still until its gradient.
 #[derive(Debug, Default)]
@@ -50,7 +50,7 @@ impl Tape {
 
     /// The gradients of the hidden layers' parameters, each with its parameter, from those of what came out of them; and something
     /// whose gradient with respect to what went in is theirs, if that requires one.
-    fn through_hidden(&self, dys: &[Tensor]) -> (Vec<(Tensor, Tensor)>, Option<Tensor>) {
+    fn through_hidden(&self, dys: &[Tensor]) -> (Vec<(Tensor, Gradient)>, Option<Tensor>) {
         let (mut grads, mut inward) = (Vec::new(), None);
         for (pass, dy) in self.hidden.iter().zip(dys) {
             if !dy.defined() {
@@ -58,7 +58,7 @@ impl Tape {
             }
             let of_pass = pass.gradients(dy);
             let [weight, bias] = pass.params().map(Tensor::shallow_clone);
-            grads.extend([(weight, of_pass.weight), (bias, of_pass.bias)]);
+            grads.extend([(weight, of_pass.weight.into()), (bias, of_pass.bias.into())]);
             if pass.x().requires_grad() {
                 let product = pass.x().flatten(0, -1).dot(&of_pass.x.flatten(0, -1));
                 inward = Some(inward.map_or_else(|| product.shallow_clone(), |sum| sum + &product));
@@ -74,21 +74,33 @@ impl Tape {
 /// # Panics
 /// If the tape is that of a network whose parameters are not among the leaves, or of several.
 pub fn gradients(loss: &Tensor, leaves: &[Tensor], tape: Tape) -> Vec<Tensor> {
-    let mut grads = through_everything(loss, leaves, &tape);
+    let grads = unmultiplied_gradients(loss, leaves, tape);
+    grads.iter().map(Gradient::whole).collect()
+}
+
+/// The same, but those of large layers as the products that they are, for [`crate::optim::summed`].
+///
+/// # Panics
+/// As [`gradients`].
+pub fn unmultiplied_gradients(loss: &Tensor, leaves: &[Tensor], tape: Tape) -> Vec<Gradient> {
+    let grads = through_everything(loss, leaves, &tape);
     drop(tape); // its activations are large
-    for grad in grads.iter_mut().filter(|grad| grad.defined()) {
-        *grad = grad.to_kind(Kind::Float);
-    }
-    let lie_well = |grad: &Tensor| grad.defined() && is_dense(grad);
-    if loss.device() == Device::Cpu || !grads.iter().all(lie_well) {
+    if loss.device() == Device::Cpu {
         return grads;
     }
-    laid_out(&grads)
+    let grads: Vec<Tensor> = grads.iter().map(Gradient::whole).collect();
+    let lie_well = |grad: &Tensor| grad.defined() && is_dense(grad);
+    let placed = if grads.iter().all(lie_well) {
+        laid_out(&grads)
+    } else {
+        grads
+    };
+    placed.into_iter().map(Gradient::from).collect()
 }
 
 /// From the loss to the last leaves, from there through the tape's hidden layers, to whatever came before those, and at
 /// last through the tape's convolutions.
-fn through_everything(loss: &Tensor, leaves: &[Tensor], tape: &Tape) -> Vec<Tensor> {
+fn through_everything(loss: &Tensor, leaves: &[Tensor], tape: &Tape) -> Vec<Gradient> {
     let clones =
         |tensors: &[Tensor]| -> Vec<Tensor> { tensors.iter().map(Tensor::shallow_clone).collect() };
     let features: Vec<Tensor> = tape.convs.iter().map(direct::Pass::features).collect();
@@ -107,14 +119,20 @@ fn through_everything(loss: &Tensor, leaves: &[Tensor], tape: &Tape) -> Vec<Tens
         }
     }
     let of_features = grads.split_off(leaves.len());
-    let of_convs = direct::gradients(&tape.convs, &of_features);
+    let in_f32 = |grad: Tensor| {
+        if grad.defined() {
+            grad.to_kind(Kind::Float)
+        } else {
+            grad
+        }
+    };
+    let mut grads: Vec<Gradient> = grads.into_iter().map(|grad| in_f32(grad).into()).collect();
+    let of_convs = direct::gradients(&tape.convs, &of_features).into_iter();
+    let of_convs = of_convs.map(|(param, of_param)| (param, of_param.into()));
     for (param, of_param) in of_layers.into_iter().chain(of_convs) {
         let own = |leaf: &Tensor| leaf.data_ptr() == param.data_ptr();
         let place = leaves.iter().position(own);
-        add_to(
-            &mut grads[place.expect("the tape is that of these parameters")],
-            of_param,
-        );
+        grads[place.expect("the tape is that of these parameters")].add(of_param);
     }
     grads
 }

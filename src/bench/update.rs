@@ -21,7 +21,8 @@ use super::clock::{Clock, Repeats, digits};
 use super::report::Report;
 use super::table::Table;
 use crate::cli::BenchUpdateArgs;
-use crate::plan::{self, AgentPlan, Machine, Plan};
+use crate::plan::{self, AgentPlan, Machine, Plan, Threading};
+use crate::train::pool::UpdatePool;
 use crate::train::station::{Place, Station, share};
 
 /// Wall seconds of a repeat where nothing is said.
@@ -86,6 +87,7 @@ fn n_transitions(plan: &Plan) -> usize {
 
 fn measure(plan: &Plan, agent: Agent, clock: Clock) -> Result<Vec<Parts>> {
     let (task, n_workers) = (task_of(plan)?, plan.n_workers());
+    let pool = UpdatePool::start(plan, Threading::Actors)?;
     match (agent, &plan.agent) {
         (Agent::A2c(mut agent), AgentPlan::A2c(config)) => {
             let group_envs = plan.env.n_envs / plan.env.n_groups;
@@ -97,7 +99,7 @@ fn measure(plan: &Plan, agent: Agent, clock: Clock) -> Result<Vec<Parts>> {
             };
             let works = (0..n_workers).map(work).collect();
             repeats(clock, works, |shares| {
-                agent.apply(shares, 0, plan.total_steps)?;
+                pool.run(|| Ok(agent.apply(shares, 0, plan.total_steps)?))?;
                 Ok(())
             })
         }
@@ -110,7 +112,7 @@ fn measure(plan: &Plan, agent: Agent, clock: Clock) -> Result<Vec<Parts>> {
             };
             let works = (0..n_workers).map(work).collect();
             repeats(clock, works, |shares| {
-                agent.apply(shares, 0)?;
+                pool.run(|| Ok(agent.apply(shares, 0)?))?;
                 Ok(())
             })
         }

@@ -35,6 +35,7 @@ pub(crate) mod home;
 mod hparams;
 mod logs;
 mod metrics;
+pub(crate) mod pool;
 #[cfg(test)]
 mod probes;
 pub(crate) mod restore;

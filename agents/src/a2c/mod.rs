@@ -20,7 +20,7 @@ mod share;
 
 pub use config::{A2cConfig, Schedule};
 pub use replica::{Keep, Replica};
-use rlrun_nn::optim::{RmsPropTf, RmsPropTfConfig, clip_scale, global_norm};
+use rlrun_nn::optim::{RmsPropTf, RmsPropTfConfig, Summed, clip_scale};
 use rlrun_nn::{ActorCritic, Captured, Compute, Flops, NnError, Params, TorsoConfig};
 pub use share::ShareGradient;
 use tch::{Device, Tensor};
@@ -163,8 +163,11 @@ impl A2c {
     ) -> Result<UpdateStats, A2cError> {
         let schedule = self.config.learning_rate_schedule;
         let learning_rate = schedule.at(self.config.learning_rate, step, total_steps);
-        let ShareGradient { grads, terms } = ShareGradient::sum(gradients);
-        let grad_norm = global_norm(&grads);
+        let (summed, terms) = ShareGradient::sum(gradients);
+        let Summed {
+            grads,
+            norm: grad_norm,
+        } = summed;
         if !grad_norm.is_finite() {
             return Err(A2cError::Diverged {
                 step,

@@ -5,7 +5,7 @@
 //! which split every single operation and wait for each other after it. How the batch is shared out decides the order of
 //! sums, and so the rounding.
 
-use rlrun_nn::{ActorCritic, Captured, Tape, gradients, to_device};
+use rlrun_nn::{ActorCritic, Captured, Gradient, Tape, to_device, unmultiplied_gradients};
 use tch::{Device, Kind, Tensor};
 
 use super::A2cConfig;
@@ -148,10 +148,10 @@ impl Replica {
         let returns = to_device(&self.scratch.returns, self.device); // [m]
         let (what, rows, tape) = self.take_kept(rollout);
         let inputs = [rows, action, returns];
-        let mut outputs = match what {
+        let (grads, terms) = match what {
             Keep::Pass => self.learn(&inputs, tape, weights),
             // Captured for one size of the whole batch: it never changes.
-            Keep::Observations => self.learning.call(&inputs, |inputs| {
+            Keep::Observations => self.learning.call_for_gradients(&inputs, |inputs| {
                 let [obs, action, returns] = [0, 1, 2].map(|idx| inputs[idx].shallow_clone());
                 let mut tape = Tape::default();
                 let begun = self.network.begin(&obs, &mut tape); // [m, n]
@@ -160,8 +160,7 @@ impl Replica {
         };
         // All at once: each look at a GPU waits for it.
         let mut looked_up = Vec::new();
-        copy_out(&outputs.pop().expect("the terms"), &mut looked_up);
-        let grads = outputs;
+        copy_out(&terms, &mut looked_up);
         let [policy_loss, value_loss, entropy, error] = looked_up
             .try_into()
             .map(|terms: [f32; 4]| terms.map(f64::from))
@@ -196,7 +195,7 @@ impl Replica {
         outputs.try_into().expect("two, as above")
     }
 
-    /// From the convolutions on: the gradients of the parameters, and at last the loss's terms and the sum of returns - values.
+    /// From the convolutions on: the gradients of the parameters, and the loss's terms and the sum of returns - values.
     ///
     /// # Shapes
     /// `begun` \[m, n\], `action` (i64) and `returns` \[m\]; the last one is \[4\].
@@ -205,14 +204,13 @@ impl Replica {
         [begun, action, returns]: &[Tensor; 3],
         mut tape: Tape,
         weights: Weights,
-    ) -> Vec<Tensor> {
+    ) -> (Vec<Gradient>, Tensor) {
         let (logits, value) = self.network.finish(begun, Some(&mut tape)); // [m, A], [m]
         let loss = loss(&logits, &value, action, returns, weights);
         let error = (returns - value.detach()).sum(Kind::Float); // []
-        let mut outputs = gradients(&loss.total, &self.params, tape);
+        let grads = unmultiplied_gradients(&loss.total, &self.params, tape);
         let terms = [&loss.policy, &loss.value, &loss.entropy, &error].map(Tensor::detach);
-        outputs.push(Tensor::stack(&terms, 0));
-        outputs
+        (grads, Tensor::stack(&terms, 0))
     }
 
     /// What acting has kept of the rollout, in the order of its rows; its observations if nothing.

@@ -1,12 +1,13 @@
 //! What a share of the batch adds to its gradient and statistics, and the sum of all shares.
 
-use tch::Tensor;
+use rlrun_nn::Gradient;
+use rlrun_nn::optim::{Summed, summed};
 
 /// What a share adds to the batch's gradient and statistics.
 #[derive(Debug)]
 pub struct ShareGradient {
     /// One per parameter, in order.
-    pub(super) grads: Vec<Tensor>,
+    pub(super) grads: Vec<Gradient>,
     /// Each a sum over the share, divided by the size of the whole batch.
     pub(super) terms: Terms,
 }
@@ -26,17 +27,14 @@ pub(super) struct Terms {
 }
 
 impl ShareGradient {
-    /// The sum of all shares' gradients, in their order and in the memory of the first, and of their terms.
-    pub(super) fn sum(shares: Vec<Self>) -> Self {
-        let mut shares = shares.into_iter();
-        let mut total = shares.next().expect("a batch has at least one share");
-        for share in shares {
-            for (sum, grad) in total.grads.iter_mut().zip(&share.grads) {
-                let _ = sum.g_add_(grad);
-            }
-            total.terms.add(&share.terms);
-        }
-        total
+    /// The sums of all shares' gradients, in their order, and of their terms.
+    pub(super) fn sum(shares: Vec<Self>) -> (Summed, Terms) {
+        let mut terms = Terms::default();
+        let grads = shares.into_iter().map(|share| {
+            terms.add(&share.terms);
+            share.grads
+        });
+        (summed(grads.collect()), terms)
     }
 }
 

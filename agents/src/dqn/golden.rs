@@ -84,7 +84,7 @@ fn check(name: &str, config: DqnConfig) {
     assert_eq!(gradient.grads.len(), golden_grads.len());
     for (grad, golden) in gradient.grads.iter().zip(golden_grads) {
         let what = format!("gradient of {} in {name}", golden["name"]);
-        let flat = grad.to_kind(Kind::Double).reshape([-1]);
+        let flat = grad.whole().to_kind(Kind::Double).reshape([-1]);
         let norm = flat.norm().double_value(&[]);
         let expected = golden["norm"].as_f64().unwrap();
         assert!(

@@ -38,7 +38,7 @@ mod tests;
 pub use actor::{Actor, epsilon_greedy, greedy, random_action};
 pub use config::{DqnConfig, LossKind, OptimizerKind};
 pub use replica::{Replica, ShareGradient};
-use rlrun_nn::optim::{clip_scale, global_norm};
+use rlrun_nn::optim::{Summed, clip_scale};
 use rlrun_nn::{Compute, Flops, NnError, Params, TorsoConfig, copy_all};
 use tch::{Device, Tensor};
 use thiserror::Error;
@@ -181,13 +181,11 @@ impl Dqn {
         shares: Vec<ShareGradient>,
         step: u64,
     ) -> Result<(UpdateStats, Vec<f32>), DqnError> {
-        let ShareGradient {
+        let (summed, terms, td_errors) = ShareGradient::sum(shares);
+        let Summed {
             grads,
-            norm,
-            td_errors,
-            terms,
-        } = ShareGradient::sum(shares);
-        let grad_norm = norm.unwrap_or_else(|| global_norm(&grads));
+            norm: grad_norm,
+        } = summed;
         if !grad_norm.is_finite() {
             return Err(DqnError::Diverged {
                 step,

@@ -6,8 +6,8 @@
 
 use std::ops::Range;
 
-use rlrun_nn::optim::norm_of;
-use rlrun_nn::{Captured, Tape, gradients, to_device};
+use rlrun_nn::optim::{Summed, norm_of, summed};
+use rlrun_nn::{Captured, Gradient, Tape, to_device, unmultiplied_gradients};
 use tch::{Device, Tensor};
 
 use super::loss::{Loss, Outcome, bootstrap, loss};
@@ -31,7 +31,7 @@ pub struct Replica {
 #[derive(Debug)]
 pub struct ShareGradient {
     /// One per parameter, in order.
-    pub(super) grads: Vec<Tensor>,
+    pub(super) grads: Vec<Gradient>,
     /// Their norm, if it came along.
     pub(super) norm: Option<f64>,
     /// Of the share's transitions, in their order.
@@ -84,25 +84,24 @@ impl Replica {
         )]
         let n_total = batch.len() as f64;
         // Captured for one size of the whole batch: it never changes.
-        let mut outputs = self.learning.call(&inputs, |inputs| {
+        let (grads, looks) = self.learning.call_for_gradients(&inputs, |inputs| {
             let [obs_tm1, obs_t, numbers] = inputs else {
                 unreachable!("what is given below")
             };
             let mut tape = Tape::default();
             let loss = self.loss(obs_tm1, obs_t, &Outcome::of(numbers), n_total, &mut tape);
-            let mut outputs = gradients(&loss.total, &self.params, tape);
+            let grads = unmultiplied_gradients(&loss.total, &self.params, tape);
             let mut looks = vec![loss.td_error, loss.q_taken, loss.terms];
             if self.online.device() != Device::Cpu {
-                looks.push(norm_of(&outputs).view([1]));
+                let whole: Vec<Tensor> = grads.iter().map(Gradient::whole).collect();
+                looks.push(norm_of(&whole).view([1]));
             }
-            outputs.push(Tensor::cat(&looks, 0));
-            outputs
+            (grads, Tensor::cat(&looks, 0))
         });
         // All at once: each look at a GPU waits for it.
-        let looks = outputs.pop().expect("what was pushed above");
         let mut rows = Vec::new();
         copy_out(&looks, &mut rows);
-        ShareGradient::of(outputs, rows, n_rows, n_total)
+        ShareGradient::of(grads, rows, n_rows, n_total)
     }
 
     /// The loss of transitions between observations \[N, ...\].
@@ -152,7 +151,7 @@ impl Replica {
 
 impl ShareGradient {
     /// From what was looked up of `n_rows` transitions: td errors, values, terms of the loss, and perhaps the gradient's norm.
-    fn of(grads: Vec<Tensor>, mut looked_up: Vec<f32>, n_rows: usize, n_total: f64) -> Self {
+    fn of(grads: Vec<Gradient>, mut looked_up: Vec<f32>, n_rows: usize, n_total: f64) -> Self {
         let mean = |range: Range<usize>| -> f64 {
             looked_up[range].iter().copied().map(f64::from).sum::<f64>() / n_total
         };
@@ -170,20 +169,28 @@ impl ShareGradient {
         }
     }
 
-    /// The sum of all shares' gradients, in their order and in the memory of the first, and of their terms; their td errors
-    /// one after the other.
-    pub(super) fn sum(shares: Vec<Self>) -> Self {
-        let mut shares = shares.into_iter();
-        let mut total = shares.next().expect("a batch has at least one share");
-        for share in shares {
-            total.norm = None;
-            for (sum, grad) in total.grads.iter_mut().zip(&share.grads) {
-                let _ = sum.g_add_(grad);
-            }
-            total.td_errors.extend(share.td_errors);
-            total.terms.loss += share.terms.loss;
-            total.terms.q += share.terms.q;
+    /// The sums of all shares' gradients, in their order, and of their terms; their td errors one after the other.
+    pub(super) fn sum(mut shares: Vec<Self>) -> (Summed, Terms, Vec<f32>) {
+        let (mut terms, mut td_errors) = (Terms::default(), Vec::new());
+        for share in &mut shares {
+            td_errors.append(&mut share.td_errors);
+            terms.loss += share.terms.loss;
+            terms.q += share.terms.q;
         }
-        total
+        let summed = match shares.as_slice() {
+            // On a GPU, which is not waited for once more.
+            [
+                Self {
+                    grads,
+                    norm: Some(norm),
+                    ..
+                },
+            ] => Summed {
+                grads: grads.iter().map(Gradient::whole).collect(),
+                norm: *norm,
+            },
+            _ => summed(shares.into_iter().map(|share| share.grads).collect()),
+        };
+        (summed, terms, td_errors)
     }
 }

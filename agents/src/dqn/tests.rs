@@ -1,6 +1,6 @@
 //! The agent as a whole: its switches, its shares, its state, and a world that it has to learn.
 
-use rlrun_nn::TorsoKind;
+use rlrun_nn::{Gradient, TorsoKind};
 use tch::{Kind, Tensor};
 
 use super::kit::{OBS_LEN, agent, batch, config, copies, frames, update};
@@ -21,17 +21,17 @@ fn the_gradients_of_shares_add_up_to_that_of_the_batch() {
             let agent = agent(config, kind, 1);
             let gradient = |rows| agent.replica().gradient(&batch(), rows);
             let whole = gradient(0..4);
-            let sum = ShareGradient::sum(vec![gradient(0..1), gradient(1..4)]);
-            for (whole, sum) in whole.grads.iter().zip(&sum.grads) {
+            let (sum, terms, td_errors) = ShareGradient::sum(vec![gradient(0..1), gradient(1..4)]);
+            for (whole, sum) in whole.grads.iter().map(Gradient::whole).zip(&sum.grads) {
                 let scale = whole.abs().max().double_value(&[]).max(1e-6);
-                let difference = (whole - sum).abs().max().double_value(&[]);
+                let difference = (&whole - sum).abs().max().double_value(&[]);
                 assert!(difference < 1e-4 * scale, "{difference} of {scale}");
             }
-            for (whole, sum) in whole.td_errors.iter().zip(&sum.td_errors) {
+            for (whole, sum) in whole.td_errors.iter().zip(&td_errors) {
                 assert!((whole - sum).abs() < 1e-5, "{whole} {sum}");
             }
-            assert!((whole.terms.loss - sum.terms.loss).abs() < 1e-6);
-            assert!((whole.terms.q - sum.terms.q).abs() < 1e-6);
+            assert!((whole.terms.loss - terms.loss).abs() < 1e-6);
+            assert!((whole.terms.q - terms.q).abs() < 1e-6);
         }
     }
 }
@@ -76,7 +76,7 @@ fn see(config: DqnConfig, weight: f32) -> Seen {
         weights: agent.weights().into_iter().map(|(name, _)| name).collect(),
         q,
         td_errors: gradient.td_errors,
-        grads: gradient.grads,
+        grads: gradient.grads.iter().map(Gradient::whole).collect(),
     }
 }
 
@@ -150,7 +150,7 @@ fn weights_scale_the_gradient_and_leave_the_td_errors() {
     );
     assert_eq!(whole.td_errors, halved.td_errors);
     for (whole, halved) in whole.grads.iter().zip(&halved.grads) {
-        assert!((whole * 0.5).allclose(halved, 1e-5, 1e-9, false));
+        assert!((whole.whole() * 0.5).allclose(&halved.whole(), 1e-5, 1e-9, false));
     }
 }
 

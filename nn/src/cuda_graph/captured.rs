@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use tch::{Device, Kind, Tensor};
 
 use super::Graph;
-use crate::NnError;
+use crate::{Gradient, NnError};
 
 /// Shapes that one function is captured for. Beyond that it is called as it is.
 const MAX_GRAPHS: usize = 4;
@@ -75,6 +75,27 @@ impl Captured {
         let outputs = entry.call(inputs);
         entries.push(entry);
         outputs
+    }
+
+    /// The same for a function that gives gradients and something else.
+    ///
+    /// # Panics
+    /// As [`Self::call`].
+    pub fn call_for_gradients(
+        &self,
+        inputs: &[Tensor],
+        function: impl Fn(&[Tensor]) -> (Vec<Gradient>, Tensor),
+    ) -> (Vec<Gradient>, Tensor) {
+        if inputs.iter().all(|input| input.device() == Device::Cpu) {
+            return function(inputs);
+        }
+        let mut outputs = self.call(inputs, |inputs| {
+            let (grads, other) = function(inputs);
+            let grads = grads.iter().map(Gradient::whole);
+            grads.chain([other]).collect()
+        });
+        let other = outputs.pop().expect("what was put there");
+        (outputs.into_iter().map(Gradient::from).collect(), other)
     }
 
     /// For how many sets of shapes the function is captured.

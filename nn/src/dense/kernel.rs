@@ -7,7 +7,9 @@
 
 use std::array;
 
-use crate::lanes::{LANES, Lanes, add_product, fused, load, load_all, store_all, sum_of, zero};
+use crate::lanes::{
+    LANES, Lanes, add, add_product, fused, load, load_all, store_all, sum_of, zero,
+};
 
 /// Vectors of inputs that are taken together.
 const TILE_VECTORS: usize = 4;
@@ -156,27 +158,38 @@ fn input_gradient_tile<const R: usize>(
     }
 }
 
-/// `dw = dy^T x`.
+/// The rows of a piece of `dw = dy^T x`, of several pairs `[dy, x]` the sum.
 ///
 /// # Shapes
-/// `dy [R, out]`, `x [R, in]`, `dw [out, in]`
+/// `dy [R, out]`, `x [R, in]`; `dw [o, in]` are the rows from `first_out` on.
 #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx512f"))]
 #[inline(never)]
-pub(super) fn weight_gradient(dy: &[f32], x: &[f32], n_out: usize, dw: &mut [f32]) {
-    let n_in = dw.len() / n_out;
+pub(super) fn weight_gradient(
+    pairs: &[[&[f32]; 2]],
+    n_out: usize,
+    first_out: usize,
+    (n_in, dw): (usize, &mut [f32]),
+) {
     for first in (0..n_in).step_by(TILE_INPUTS) {
-        for out in (0..n_out).step_by(TILE_OUTPUTS) {
-            let mut tile = [[zero(); TILE_VECTORS]; TILE_OUTPUTS];
-            for (dy, x) in dy.chunks_exact(n_out).zip(x.chunks_exact(n_in)) {
-                let x: [Lanes; TILE_VECTORS] = load_all(&x[first..]);
-                let dy = dy[out..].first_chunk::<TILE_OUTPUTS>();
-                let dy = dy.expect("a multiple of TILE_OUTPUTS");
-                for o in 0..TILE_OUTPUTS {
-                    add_product(&mut tile[o], dy[o], &x);
+        for (idx, dw) in dw.chunks_exact_mut(TILE_OUTPUTS * n_in).enumerate() {
+            let out = first_out + idx * TILE_OUTPUTS;
+            let mut sum = [[zero(); TILE_VECTORS]; TILE_OUTPUTS];
+            for (idx, [dy, x]) in pairs.iter().enumerate() {
+                let mut tile = [[zero(); TILE_VECTORS]; TILE_OUTPUTS];
+                for (dy, x) in dy.chunks_exact(n_out).zip(x.chunks_exact(n_in)) {
+                    let x: [Lanes; TILE_VECTORS] = load_all(&x[first..]);
+                    let dy = dy[out..].first_chunk::<TILE_OUTPUTS>();
+                    let dy = dy.expect("a multiple of TILE_OUTPUTS");
+                    for o in 0..TILE_OUTPUTS {
+                        add_product(&mut tile[o], dy[o], &x);
+                    }
+                }
+                for (sum, tile) in sum.as_flattened_mut().iter_mut().zip(tile.as_flattened()) {
+                    *sum = if idx == 0 { *tile } else { add(*sum, *tile) };
                 }
             }
             for o in 0..TILE_OUTPUTS {
-                store_all(&tile[o], &mut dw[(out + o) * n_in + first..]);
+                store_all(&sum[o], &mut dw[o * n_in + first..]);
             }
         }
     }

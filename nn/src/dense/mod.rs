@@ -3,16 +3,24 @@
 //! The Nature torso's has 1.6 million weights and a few rows to multiply with them. MKL takes for that what it takes for large
 //! matrices, and packs the weights anew at every call; here they are read once, where they lie (`docs/performance.md`). Values and
 //! gradients are those of libtorch to rounding.
+//!
+//! The gradient of the weights is left as the [`Factors`] of a product: a few rows instead of 6.4 MB, until the rows of a whole batch
+//! are together and several threads share the product out ([`crate::optim::summed`]).
 
 mod kernel;
 #[cfg(test)]
 mod tests;
 
+use rayon::prelude::*;
 use tch::{Device, Kind, Tensor};
 
 use self::kernel::{TILE_INPUTS, TILE_OUTPUTS, forward_relu, input_gradient, weight_gradient};
-use crate::slices::with_memory;
+use crate::lanes::on_avx512;
+use crate::slices::{with_memories, with_memory};
 use crate::vectors::has_avx512;
+
+/// Outputs whose weights are a piece of work: 400 KB of the Nature torso's.
+const PIECE_OUTPUTS: usize = 8 * TILE_OUTPUTS;
 
 /// A pass through the layer, and what its gradient needs.
 #[derive(Debug)]
@@ -26,9 +34,16 @@ pub(crate) struct Pass {
 /// The gradients of a pass.
 #[derive(Debug)]
 pub(crate) struct Gradients {
-    pub(crate) weight: Tensor, // [out, in]
-    pub(crate) bias: Tensor,   // [out]
-    pub(crate) x: Tensor,      // [R, in]
+    pub(crate) weight: Factors,
+    pub(crate) bias: Tensor, // [out]
+    pub(crate) x: Tensor,    // [R, in]
+}
+
+/// The gradient of a layer's weights as the product that it is, `dy^T x`.
+#[derive(Debug)]
+pub(crate) struct Factors {
+    dy: Tensor, // [R, out]
+    x: Tensor,  // [R, in]
 }
 
 /// Whether there is a kernel for such a layer and this computer.
@@ -62,18 +77,7 @@ impl Pass {
         let y = Tensor::empty([x.size()[0], bias.size()[0]], (Kind::Float, Device::Cpu));
         with_memory([&y], [&x, weight, bias], |[y], [x, weight, bias]| {
             let mut sums = Vec::new();
-            #[expect(
-                unsafe_code,
-                reason = "a function compiled for more than the build's processor is unsafe to call"
-            )]
-            #[cfg_attr(
-                not(target_arch = "x86_64"),
-                expect(unused_unsafe, reason = "it is safe to call there, and never called")
-            )]
-            // SAFETY: `Self::new` asserts that `fits` holds, and so that the processor has AVX-512.
-            unsafe {
-                forward_relu(x, weight, bias, y, &mut sums);
-            }
+            on_avx512!(forward_relu(x, weight, bias, y, &mut sums));
         });
         Self {
             weight: weight.shallow_clone(),
@@ -107,41 +111,62 @@ impl Pass {
         // As libtorch's: where `y` is not a number, the gradient passes.
         let dy = Tensor::from(0.0_f32).where_self(&self.y.detach().le(0.0), dy); // [R, out]
         let dy = dy.contiguous();
-        let like = |tensor: &Tensor| Tensor::empty(tensor.size(), (Kind::Float, Device::Cpu));
-        let (dweight, dx) = (like(&self.weight), like(&self.x));
+        let dx = Tensor::empty(self.x.size(), (Kind::Float, Device::Cpu));
         let n_out = self.bias.numel();
-        with_memory([&dweight], [&dy, &self.x], |[dweight], [dy, x]| {
-            #[expect(
-                unsafe_code,
-                reason = "a function compiled for more than the build's processor is unsafe to call"
-            )]
-            #[cfg_attr(
-                not(target_arch = "x86_64"),
-                expect(unused_unsafe, reason = "it is safe to call there, and never called")
-            )]
-            // SAFETY: a pass is made by `Self::new`, which asserts that the processor has AVX-512.
-            unsafe {
-                weight_gradient(dy, x, n_out, dweight);
-            }
-        });
         with_memory([&dx], [&dy, &self.weight], |[dx], [dy, weight]| {
-            #[expect(
-                unsafe_code,
-                reason = "a function compiled for more than the build's processor is unsafe to call"
-            )]
-            #[cfg_attr(
-                not(target_arch = "x86_64"),
-                expect(unused_unsafe, reason = "it is safe to call there, and never called")
-            )]
-            // SAFETY: a pass is made by `Self::new`, which asserts that the processor has AVX-512.
-            unsafe {
-                input_gradient(dy, weight, n_out, dx);
-            }
+            on_avx512!(input_gradient(dy, weight, n_out, dx));
         });
         Gradients {
-            weight: dweight,
             bias: dy.sum_dim_intlist([0].as_slice(), false, Kind::Float),
+            weight: Factors {
+                dy,
+                x: self.x.shallow_clone(),
+            },
             x: dx,
         }
     }
+}
+
+impl Factors {
+    /// The shape of the weights, `[out, in]`.
+    pub(crate) fn size(&self) -> [i64; 2] {
+        [&self.dy, &self.x].map(|rows| rows.size()[1])
+    }
+
+    /// Room for the product.
+    pub(crate) fn empty(&self) -> Tensor {
+        Tensor::empty(self.size(), (Kind::Float, Device::Cpu))
+    }
+}
+
+/// The sum of products, in their order, written to `dw` piece by piece on rayon's threads; `look` sees each piece once it is written.
+/// Gives what it saw, in the order of the pieces. No bit depends on the threads.
+///
+/// # Shapes
+/// `dw [out, in]`
+///
+/// # Panics
+/// If there are none, or `dw` is of another shape.
+pub(crate) fn sum_products<T: Send>(
+    products: &[&Factors],
+    dw: &Tensor,
+    look: impl Fn(&[f32]) -> T + Sync,
+) -> Vec<T> {
+    let size = products[0].size();
+    assert!(products.iter().all(|product| product.size() == size));
+    assert_eq!(dw.size(), size, "weights of another shape");
+    let [n_out, n_in] = size.map(|n| usize::try_from(n).expect("a size"));
+    let read: Vec<&Tensor> = products.iter().flat_map(|of| [&of.dy, &of.x]).collect();
+    let mut seen = Vec::new();
+    with_memories(&[dw], &read, |mut written, read| {
+        let pairs = read.as_chunks().0;
+        let pieces = written[0].par_chunks_mut(PIECE_OUTPUTS * n_in).enumerate();
+        let seen_of = pieces.map(|(idx, piece): (usize, &mut [f32])| {
+            let first_out = idx * PIECE_OUTPUTS;
+            on_avx512!(weight_gradient(pairs, n_out, first_out, (n_in, piece)));
+            look(piece)
+        });
+        seen_of.collect_into_vec(&mut seen);
+    });
+    seen
 }

@@ -4,6 +4,7 @@ use tch::{Kind, Tensor};
 
 use super::kernel::{Geometry, add_input_gradient, add_weight_gradient};
 use super::{Layer, N_FRAMES, N_LAYERS, Net, SHAPES, TILE_ROWS, Weights};
+use crate::lanes::on_avx512;
 use crate::pixels::interleave;
 use crate::slices::with_memory;
 
@@ -56,18 +57,7 @@ impl Pass {
         with_memory([], [&self.obs], |[]: [&mut [u8]; 0], [obs]| {
             let read = [a, b, c, &dfeatures];
             with_memory([], read, |[]: [&mut [f32]; 0], [a, b, c, dfeatures]| {
-                #[expect(
-                    unsafe_code,
-                    reason = "a function compiled for more than the build's processor is unsafe to call"
-                )]
-                #[cfg_attr(
-                    not(target_arch = "x86_64"),
-                    expect(unused_unsafe, reason = "it is safe to call there, and never called")
-                )]
-                // SAFETY: a `Net` is made by `DirectConvs::new`, which saw that the processor has AVX-512.
-                unsafe {
-                    self.net.backward(obs, [a, b, c], dfeatures, weights, sums);
-                }
+                on_avx512!(self.net.backward(obs, [a, b, c], dfeatures, weights, sums));
             });
         });
     }

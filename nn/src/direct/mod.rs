@@ -17,6 +17,7 @@ use tch::{Device, Kind, Tensor};
 
 pub(crate) use self::backward::{Pass, gradients};
 use self::kernel::Geometry;
+use crate::lanes::on_avx512;
 use crate::pixels::interleave;
 use crate::slices::with_memory;
 use crate::vectors::has_avx512;
@@ -157,18 +158,7 @@ impl DirectConvs {
         let added = weights.each_ref().map(Weights::added);
         with_memory([], [&obs], |[]: [&mut [u8]; 0], [obs]| {
             with_memory(activations.each_ref(), added, |activations, added| {
-                #[expect(
-                    unsafe_code,
-                    reason = "a function compiled for more than the build's processor is unsafe to call"
-                )]
-                #[cfg_attr(
-                    not(target_arch = "x86_64"),
-                    expect(unused_unsafe, reason = "it is safe to call there, and never called")
-                )]
-                // SAFETY: `Self::new` saw that the processor has AVX-512.
-                unsafe {
-                    self.net.forward(obs, scratch, added, activations);
-                }
+                on_avx512!(self.net.forward(obs, scratch, added, activations));
             });
         });
         Pass::new(self.net, weights, obs, activations)

@@ -12,6 +12,7 @@ use tch::{Kind, Tensor};
 
 use crate::one_piece::join;
 use crate::slices::with_slices;
+use crate::vectors::on_widest_vectors;
 
 /// The norm of all gradients as one vector. NaN or infinite if any element is.
 pub fn global_norm(grads: &[Tensor]) -> f64 {
@@ -50,21 +51,37 @@ pub fn clip_by_global_norm(grads: &[Tensor], max_norm: f64) -> f64 {
 }
 
 /// The sum of the squares, in f64, if the tensor is f32 on the CPU without holes.
-fn square_sum(tensor: &Tensor) -> Option<f64> {
+pub(super) fn square_sum(tensor: &Tensor) -> Option<f64> {
     let mut total = 0.0;
     with_slices([], tensor, |[]: [&mut [f32]; 0], xs: &[f32]| {
-        // Eight sums, so that the loop is not one chain of additions; their order is fixed, so the result is.
-        let (blocks, rest) = xs.as_chunks::<8>();
-        let mut sums = [0.0_f64; 8];
-        for block in blocks {
-            for (sum, &x) in sums.iter_mut().zip(block) {
-                *sum += f64::from(x) * f64::from(x);
-            }
-        }
-        let rest: f64 = rest.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
-        total = sums.iter().sum::<f64>() + rest;
+        total = eightfold(xs);
     })
     .then_some(total)
+}
+
+/// The same of numbers at hand.
+pub(super) fn square_sum_of(xs: &[f32]) -> f64 {
+    let mut total = 0.0;
+    on_widest_vectors(|| total = eightfold(xs));
+    total
+}
+
+/// Eight sums, so that the loop is not one chain of additions; their order is fixed, so the result is.
+#[expect(
+    clippy::inline_always,
+    reason = "it is compiled for the vectors of the function it is inlined into"
+)]
+#[inline(always)]
+fn eightfold(xs: &[f32]) -> f64 {
+    let (blocks, rest) = xs.as_chunks::<8>();
+    let mut sums = [0.0_f64; 8];
+    for block in blocks {
+        for (sum, &x) in sums.iter_mut().zip(block) {
+            *sum += f64::from(x) * f64::from(x);
+        }
+    }
+    let rest: f64 = rest.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
+    sums.iter().sum::<f64>() + rest
 }
 
 #[cfg(test)]

@@ -5,11 +5,13 @@
 //! (`joined`). The two agree to rounding.
 //!
 //! ```text
-//! let norm = global_norm(&grads);                                   // one pass over the gradients
+//! let Summed { grads, norm } = summed(shares);                       // one pass over the gradients
 //! optimizer.step_scaled(&params, &grads, lr, clip_scale(norm, 0.5)); // one pass over everything
 //! ```
 //!
 //! # Threads
+//! Both passes run on the rayon pool they are called in, large tensors piece by piece. No bit depends on how many threads it has.
+//!
 //! A step writes the parameters in place. A network that shares them on another thread must not run during it: let a
 //! message part the two, as between a rollout and its update. Nor may a graph recorded before a step be walked backwards
 //! after it.
@@ -23,16 +25,21 @@ mod clip;
 mod joined;
 mod rms_prop_centered;
 mod rms_prop_tf;
+mod sum;
 
 pub use adam::{Adam, AdamConfig, EpsilonForm};
 pub use clip::{clip_by_global_norm, clip_scale, global_norm, norm_of};
 pub use rms_prop_centered::{RmsPropCentered, RmsPropCenteredConfig};
 pub use rms_prop_tf::{RmsPropTf, RmsPropTfConfig};
+pub use sum::{Summed, summed};
+
+use std::mem;
 
 use tch::{Kind, Tensor};
 
 use crate::Params;
 use crate::slices::with_slices;
+use crate::vectors::on_widest_vectors;
 
 /// Each parameter with its gradient, which is copied only if it does not lie in memory as the parameter does, or is not in f32.
 ///
@@ -73,17 +80,45 @@ fn without_subnormals(moment: f32) -> f32 {
     }
 }
 
-/// Runs `pass` on the memory of a parameter, its moments and its gradient.
+/// Numbers in a line of a cache.
+const LINE: usize = 16;
+/// Numbers of each tensor in a piece of a pass: with two moments and a gradient 1 MB, about the cache of one core.
+const PIECE: usize = 1 << 16;
+
+/// Runs `pass` on the memory of a parameter, its moments and its gradient, in pieces on rayon's threads.
 ///
 /// # Panics
 /// If they are not on the CPU.
 fn in_one_pass<const N: usize>(
     written: [&Tensor; N],
     grad: &Tensor,
-    pass: impl FnOnce([&mut [f32]; N], &[f32]),
+    pass: impl Fn([&mut [f32]; N], &[f32]) + Sync,
 ) {
-    let ran = with_slices(written, grad, pass);
+    let ran = with_slices(written, grad, |written, grad| {
+        in_pieces(written, grad, &pass);
+    });
     assert!(ran, "f32 on the CPU without holes");
+}
+
+/// Halves, until they are small enough.
+fn in_pieces<const N: usize>(
+    written: [&mut [f32]; N],
+    grad: &[f32],
+    pass: &(impl Fn([&mut [f32]; N], &[f32]) + Sync),
+) {
+    if grad.len() <= PIECE {
+        on_widest_vectors(|| pass(written, grad));
+        return;
+    }
+    let middle = (grad.len() / 2).next_multiple_of(LINE);
+    let mut halves = written.map(|slice| slice.split_at_mut(middle));
+    let first = halves.each_mut().map(|(first, _)| mem::take(first));
+    let second = halves.map(|(_, second)| second);
+    let (first_grad, second_grad) = grad.split_at(middle);
+    rayon::join(
+        || in_pieces(first, first_grad, pass),
+        || in_pieces(second, second_grad, pass),
+    );
 }
 
 /// A coefficient as the element type.

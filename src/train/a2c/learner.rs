@@ -13,14 +13,15 @@ use super::worker::{Actor, TimeSplit};
 use crate::plan::Plan;
 use crate::train::collect::Behaviour;
 use crate::train::games::FinishedGame;
+use crate::train::pool::UpdatePool;
 use crate::train::setup::{Past, Start};
-use crate::train::station::guarded;
 use crate::train::training::{Means, Training, TrainingState};
 
 /// The agent, who works for it, and how far it has come.
 pub(crate) struct Learner<'a> {
     agent: A2c,
     crew: Crew<'a>,
+    pool: UpdatePool,
     past: Past,
     step: u64,
     updates: u64,
@@ -48,13 +49,14 @@ impl<'a> Learner<'a> {
     pub(crate) fn new(
         plan: &Plan,
         agent: A2c,
-        (crew, past): (Crew<'a>, Past),
+        (crew, pool, past): (Crew<'a>, UpdatePool, Past),
         start: &Start,
         n_actions: usize,
     ) -> Self {
         Self {
             agent,
             crew,
+            pool,
             past,
             step: start.step,
             updates: start.updates,
@@ -91,7 +93,9 @@ impl Training for Learner<'_> {
         }
         games.sort_by_key(|game| (game.step, game.env));
         let (step, total_steps) = (self.step, self.total_steps);
-        let stats = guarded(|| Ok(self.agent.apply(gradients, step, total_steps)?))?;
+        let agent = &mut self.agent;
+        let apply = || Ok(agent.apply(gradients, step, total_steps)?);
+        let stats = self.pool.run(apply)?;
         self.means.add(&named(&stats));
         self.step += self.steps_per_update;
         self.updates += 1;

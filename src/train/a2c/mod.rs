@@ -23,6 +23,7 @@ use self::worker::{Actor, Worker};
 use super::collect::Collector;
 use super::games::Place;
 use super::home::Homes;
+use super::pool::UpdatePool;
 use super::setup::{Past, Start, Worlds, does_not_fit, worlds_and};
 use super::station::share;
 use super::training::Training;
@@ -64,9 +65,10 @@ fn with_learner<T>(
     })?;
     let spec = worlds.spec;
     let (teams, past) = teams(plan, config, &agent, worlds);
+    let pool = UpdatePool::start(plan, threading)?;
     with_crew(plan, teams, threading, homes, |crew| {
         drive(
-            &mut Learner::new(plan, agent, (crew, past), start, spec.n_actions),
+            &mut Learner::new(plan, agent, (crew, pool, past), start, spec.n_actions),
             &spec,
         )
     })

@@ -19,8 +19,8 @@ use crate::plan::Plan;
 use crate::run::screen::Screen;
 use crate::train::collect::Behaviour;
 use crate::train::games::FinishedGame;
+use crate::train::pool::UpdatePool;
 use crate::train::setup::{Past, Start};
-use crate::train::station::guarded;
 use crate::train::training::{Means, Training, TrainingState};
 
 /// The agent, its memory, and who works for it.
@@ -30,6 +30,7 @@ pub(crate) struct Learner<'a> {
     /// Of the run that goes on, until its folder is there.
     saved: Option<Saved>,
     stations: Stations<'a>,
+    pool: UpdatePool,
     rhythm: Rhythm,
     baggage: Option<Baggage>,
     past: Past,
@@ -168,7 +169,7 @@ impl<'a> Learner<'a> {
         rhythm: Rhythm,
         agent: Dqn,
         (memory, saved): (Memory, Option<Saved>),
-        stations: Stations<'a>,
+        (stations, pool): (Stations<'a>, UpdatePool),
         (baggage, past): (Baggage, Past),
         start: &Start,
     ) -> Self {
@@ -183,6 +184,7 @@ impl<'a> Learner<'a> {
             memory,
             saved,
             stations,
+            pool,
             rhythm,
             baggage: Some(baggage),
             past,
@@ -241,7 +243,7 @@ impl<'a> Learner<'a> {
         }
         let all_done = Instant::now();
         let (agent, step) = (&mut self.agent, self.step);
-        let (stats, td_errors) = guarded(|| Ok(agent.apply(shares, step)?))?;
+        let (stats, td_errors) = self.pool.run(|| Ok(agent.apply(shares, step)?))?;
         self.means.add(&self.rhythm.named(&stats, step));
         self.updates += 1;
         self.time.gradient += own_done - start;

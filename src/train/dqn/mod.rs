@@ -47,6 +47,7 @@ use super::actors::{Actors, Footing};
 use super::collect::Collector;
 use super::games::Place;
 use super::home::{Home, Homes};
+use super::pool::UpdatePool;
 use super::setup::{Start, does_not_fit, worlds_and};
 use super::training::Training;
 use crate::plan::{Plan, ReplayPlan, Threading};
@@ -119,9 +120,9 @@ fn with_learner<T>(
             (collector, actors),
             threading,
         )?;
-        let past = worlds.past;
-        let memory = (memory, saved);
-        let mut learner = Learner::new(rhythm, agent, memory, stations, (baggage, past), start);
+        let crew = (stations, UpdatePool::start(plan, threading)?);
+        let (memory, luggage) = ((memory, saved), (baggage, worlds.past));
+        let mut learner = Learner::new(rhythm, agent, memory, crew, luggage, start);
         drive(&mut learner, &spec)
     })
 }
