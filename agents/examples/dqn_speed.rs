@@ -1,5 +1,7 @@
 //! What an update of DQN costs on one thread of this machine: `cargo run --release -p rlrun-agents --example dqn_speed`.
 //!
+//! With AVX-512 the gradient of the largest layer is made by `apply`, not by `gradient`.
+//!
 //! Prints the median and the fastest of many calls, in milliseconds. The first number is what a busy machine gives, the
 //! second what the code can do.
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]

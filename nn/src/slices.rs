@@ -74,8 +74,8 @@ pub(crate) fn with_memories<W: Element, R: Element>(
     )]
     // SAFETY: `is_plain` and `assert_apart` hold: each pointer starts `numel` aligned elements of live storage that the
     // borrowed tensor keeps alive, and what is written overlaps nothing. Other handles of the storage exist. On this thread none
-    // is used while `pass` runs, for it gets slices only; on other threads none may be, which is the rule of every write to
-    // a shared tensor (`optim` states it for its callers; pixels, activations and gradients have no other handle yet). A tensor fresh from
+    // is used while `pass` runs, for it gets slices only, which it may hand to other threads of a rayon pool; on other threads none may be, which is the rule of
+    // every write to a shared tensor (`optim` states it for its callers; pixels and activations that are written have no other handle yet). A tensor fresh from
     // `Tensor::empty` holds arbitrary bits, and any bits are a number; it is written before it is read.
     let (written, read) = unsafe {
         (

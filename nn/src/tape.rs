@@ -78,7 +78,7 @@ pub fn gradients(loss: &Tensor, leaves: &[Tensor], tape: Tape) -> Vec<Tensor> {
     grads.iter().map(Gradient::whole).collect()
 }
 
-/// The same, but those of large layers as the products that they are, for [`crate::optim::summed`].
+/// The same, but what a kernel of ours leaves as a product is not multiplied yet: [`crate::optim::summed`] does it.
 ///
 /// # Panics
 /// As [`gradients`].

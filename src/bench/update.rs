@@ -1,7 +1,7 @@
 //! `rlrun bench update`: one update as the plan describes it, without environments or a replay memory.
 //!
-//! As in a training, workers compute shares of the gradient, the first of them on the learner's thread, and the learner sums,
-//! clips and applies. The step size is zero: the work is the same, and the weights stay what they are.
+//! As in a training, workers compute shares of the gradient, the first of them on the learner's thread, and their sum is
+//! clipped and applied. The step size is zero: the work is the same, and the weights stay what they are.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -87,8 +87,7 @@ fn n_transitions(plan: &Plan) -> usize {
 
 fn measure(plan: &Plan, agent: Agent, clock: Clock) -> Result<Vec<Parts>> {
     let (task, n_workers) = (task_of(plan)?, plan.n_workers());
-    let pool = UpdatePool::start(plan, Threading::Actors)?;
-    match (agent, &plan.agent) {
+    UpdatePool::with(plan, Threading::Actors, |pool| match (agent, &plan.agent) {
         (Agent::A2c(mut agent), AgentPlan::A2c(config)) => {
             let group_envs = plan.env.n_envs / plan.env.n_groups;
             let work = |number| {
@@ -117,7 +116,7 @@ fn measure(plan: &Plan, agent: Agent, clock: Clock) -> Result<Vec<Parts>> {
             })
         }
         _ => unreachable!("the agent is the plan's"),
-    }
+    })
 }
 
 /// Updates from the shares that `works` compute, one worker each.

@@ -111,7 +111,7 @@ pub(crate) struct BenchTrainArgs {
     /// Agent steps before the clock starts
     #[arg(long, value_name = "STEPS", default_value = "2k", value_parser = parse_count, help_heading = MEASURING)]
     pub(crate) warmup: u64,
-    /// Do one thing at a time
+    /// Do everything on one thread
     #[arg(long, help_heading = MEASURING)]
     pub(crate) serial: bool,
     #[command(flatten)]

@@ -125,7 +125,7 @@ pub(crate) struct TrainArgs {
 /// Options of how threads work, which decide no number.
 #[derive(Args, Clone, Debug, Default)]
 struct ThreadingArgs {
-    /// Do one thing at a time, for debugging; the numbers are the same
+    /// Do everything on one thread, for debugging; the numbers are the same
     #[arg(long, help_heading = WHERE)]
     serial: bool,
     /// Give no worker a core of its own, whatever `learner.own_cores` says: other runs work beside this one. The numbers are the

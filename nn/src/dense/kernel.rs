@@ -158,7 +158,7 @@ fn input_gradient_tile<const R: usize>(
     }
 }
 
-/// The rows of a piece of `dw = dy^T x`, of several pairs `[dy, x]` the sum.
+/// A piece of the sum of `dy^T x` over several pairs `[dy, x]`.
 ///
 /// # Shapes
 /// `dy [R, out]`, `x [R, in]`; `dw [o, in]` are the rows from `first_out` on.
@@ -168,7 +168,8 @@ pub(super) fn weight_gradient(
     pairs: &[[&[f32]; 2]],
     n_out: usize,
     first_out: usize,
-    (n_in, dw): (usize, &mut [f32]),
+    n_in: usize,
+    dw: &mut [f32],
 ) {
     for first in (0..n_in).step_by(TILE_INPUTS) {
         for (idx, dw) in dw.chunks_exact_mut(TILE_OUTPUTS * n_in).enumerate() {

@@ -16,6 +16,7 @@ use tch::{Device, Kind, Tensor};
 
 use self::kernel::{TILE_INPUTS, TILE_OUTPUTS, forward_relu, input_gradient, weight_gradient};
 use crate::lanes::on_avx512;
+use crate::optim::is_in_a_pool;
 use crate::slices::{with_memories, with_memory};
 use crate::vectors::has_avx512;
 
@@ -120,7 +121,7 @@ impl Pass {
             bias: dy.sum_dim_intlist([0].as_slice(), false, Kind::Float),
             weight: Factors {
                 dy,
-                x: self.x.shallow_clone(),
+                x: self.x.detach(), // without the graph that it came from
             },
             x: dx,
         }
@@ -139,8 +140,8 @@ impl Factors {
     }
 }
 
-/// The sum of products, in their order, written to `dw` piece by piece on rayon's threads; `look` sees each piece once it is written.
-/// Gives what it saw, in the order of the pieces. No bit depends on the threads.
+/// The sum of products, in their order, written to `dw` piece by piece, on the threads of the rayon pool it is called in; `look` sees each piece once it is
+/// written. Gives what it saw, in the order of the pieces. No bit depends on the threads.
 ///
 /// # Shapes
 /// `dw [out, in]`
@@ -153,20 +154,26 @@ pub(crate) fn sum_products<T: Send>(
     look: impl Fn(&[f32]) -> T + Sync,
 ) -> Vec<T> {
     let size = products[0].size();
-    assert!(products.iter().all(|product| product.size() == size));
+    let is_alike = |product: &&Factors| product.size() == size;
+    assert!(products.iter().all(is_alike), "products of other shapes");
     assert_eq!(dw.size(), size, "weights of another shape");
     let [n_out, n_in] = size.map(|n| usize::try_from(n).expect("a size"));
     let read: Vec<&Tensor> = products.iter().flat_map(|of| [&of.dy, &of.x]).collect();
     let mut seen = Vec::new();
     with_memories(&[dw], &read, |mut written, read| {
         let pairs = read.as_chunks().0;
-        let pieces = written[0].par_chunks_mut(PIECE_OUTPUTS * n_in).enumerate();
-        let seen_of = pieces.map(|(idx, piece): (usize, &mut [f32])| {
+        let make = |(idx, piece): (usize, &mut [f32])| {
             let first_out = idx * PIECE_OUTPUTS;
-            on_avx512!(weight_gradient(pairs, n_out, first_out, (n_in, piece)));
+            on_avx512!(weight_gradient(pairs, n_out, first_out, n_in, piece));
             look(piece)
-        });
-        seen_of.collect_into_vec(&mut seen);
+        };
+        let (dw, piece_len) = (&mut *written[0], PIECE_OUTPUTS * n_in);
+        if is_in_a_pool() {
+            let pieces = dw.par_chunks_mut(piece_len).enumerate();
+            pieces.map(make).collect_into_vec(&mut seen);
+        } else {
+            seen.extend(dw.chunks_mut(piece_len).enumerate().map(make));
+        }
     });
     seen
 }

@@ -14,16 +14,15 @@ use crate::one_piece::join;
 use crate::slices::with_slices;
 use crate::vectors::on_widest_vectors;
 
-/// The norm of all gradients as one vector. NaN or infinite if any element is.
-pub fn global_norm(grads: &[Tensor]) -> f64 {
-    let on_cpu: Option<Vec<f64>> = grads.iter().map(square_sum).collect();
-    if let Some(sums) = on_cpu {
-        return sums.iter().sum::<f64>().sqrt();
+/// The norm of gradients of which the sums of squares are known, or some are not.
+pub(super) fn norm_from(squares: Vec<Option<f64>>, grads: &[Tensor]) -> f64 {
+    match squares.into_iter().collect::<Option<Vec<f64>>>() {
+        Some(squares) => squares.iter().sum::<f64>().sqrt(),
+        None => norm_of(grads).double_value(&[]),
     }
-    norm_of(grads).double_value(&[])
 }
 
-/// The same as a tensor \[\] on the gradients' device, summed in f32: nothing waits for it.
+/// The norm of all gradients as one vector, a tensor \[\] on their device, summed in f32: nothing waits for it.
 pub fn norm_of(grads: &[Tensor]) -> Tensor {
     let in_f32 = grads.iter().map(|grad| grad.detach().to_kind(Kind::Float));
     join(&in_f32.collect::<Vec<_>>()).norm()
@@ -34,20 +33,6 @@ pub fn norm_of(grads: &[Tensor]) -> Tensor {
 /// A norm that is not finite gives no usable scale: check it before the step.
 pub fn clip_scale(norm: f64, max_norm: f64) -> f64 {
     max_norm / norm.max(max_norm)
-}
-
-/// Scales the gradients in place so that their global norm is at most `max_norm`; returns the norm they had.
-///
-/// The optimizers' `step_scaled` with [`clip_scale`] does the same without a pass of its own.
-pub fn clip_by_global_norm(grads: &[Tensor], max_norm: f64) -> f64 {
-    let norm = global_norm(grads);
-    if norm > max_norm {
-        let scale = clip_scale(norm, max_norm);
-        for grad in grads {
-            let _ = grad.detach().g_mul_scalar_(scale);
-        }
-    }
-    norm
 }
 
 /// The sum of the squares, in f64, if the tensor is f32 on the CPU without holes.
@@ -98,36 +83,33 @@ mod tests {
         ]
     }
 
+    fn norm(grads: &[Tensor]) -> f64 {
+        norm_from(grads.iter().map(square_sum).collect(), grads)
+    }
+
     #[test]
     fn long_gradients_are_shortened_and_short_ones_kept() {
-        let long = grads();
-        assert_eq!(clip_by_global_norm(&long, 0.5), 5.0);
-        assert!((global_norm(&long) - 0.5).abs() < 1e-7);
-        assert!((long[1].double_value(&[0]) - 0.4).abs() < 1e-7);
-
-        let short = grads();
-        assert_eq!(clip_by_global_norm(&short, 5.0), 5.0);
-        assert_eq!(short, grads());
+        let norm = norm(&grads());
+        assert_eq!(norm, 5.0);
+        assert_eq!((clip_scale(norm, 0.5), clip_scale(norm, 5.0)), (0.1, 1.0));
     }
 
     #[test]
     fn zero_gradients_stay_zero() {
-        let zeros = [Tensor::from_slice(&[0.0_f32; 3])];
-        assert_eq!(clip_by_global_norm(&zeros, 0.5), 0.0);
+        assert_eq!(norm(&[Tensor::from_slice(&[0.0_f32; 3])]), 0.0);
         assert_eq!(clip_scale(0.0, 0.5), 1.0);
     }
 
     #[test]
     fn both_paths_give_one_norm() {
         let doubles: Vec<_> = grads().iter().map(|g| g.to_kind(Kind::Double)).collect();
-        assert!((global_norm(&doubles) - 5.0).abs() < 1e-6);
+        assert!((norm(&doubles) - 5.0).abs() < 1e-6);
     }
 
     #[test]
     fn an_element_that_is_not_finite_shows_in_the_norm() {
         for wrong in [f32::NAN, f32::INFINITY] {
-            let grads = [Tensor::from_slice(&[1.0, wrong])];
-            assert!(!global_norm(&grads).is_finite());
+            assert!(!norm(&[Tensor::from_slice(&[1.0, wrong])]).is_finite());
         }
     }
 

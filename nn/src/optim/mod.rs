@@ -10,7 +10,8 @@
 //! ```
 //!
 //! # Threads
-//! Both passes run on the rayon pool they are called in, large tensors piece by piece. No bit depends on how many threads it has.
+//! In a rayon pool its threads share out a step's large tensors, and the products of [`summed`], piece by piece. No bit depends on how many threads it
+//! has, or on whether there is one. No other job of that pool may touch these tensors meanwhile.
 //!
 //! A step writes the parameters in place. A network that shares them on another thread must not run during it: let a
 //! message part the two, as between a rollout and its update. Nor may a graph recorded before a step be walked backwards
@@ -28,7 +29,7 @@ mod rms_prop_tf;
 mod sum;
 
 pub use adam::{Adam, AdamConfig, EpsilonForm};
-pub use clip::{clip_by_global_norm, clip_scale, global_norm, norm_of};
+pub use clip::{clip_scale, norm_of};
 pub use rms_prop_centered::{RmsPropCentered, RmsPropCenteredConfig};
 pub use rms_prop_tf::{RmsPropTf, RmsPropTfConfig};
 pub use sum::{Summed, summed};
@@ -85,7 +86,7 @@ const LINE: usize = 16;
 /// Numbers of each tensor in a piece of a pass: with two moments and a gradient 1 MB, about the cache of one core.
 const PIECE: usize = 1 << 16;
 
-/// Runs `pass` on the memory of a parameter, its moments and its gradient, in pieces on rayon's threads.
+/// Runs `pass` on the memory of a parameter, its moments and its gradient, in pieces, on the threads of the rayon pool it is called in.
 ///
 /// # Panics
 /// If they are not on the CPU.
@@ -98,6 +99,11 @@ fn in_one_pass<const N: usize>(
         in_pieces(written, grad, &pass);
     });
     assert!(ran, "f32 on the CPU without holes");
+}
+
+/// Whether this thread is one of a rayon pool. Elsewhere rayon would start a pool with all cores.
+pub(crate) fn is_in_a_pool() -> bool {
+    rayon::current_thread_index().is_some()
 }
 
 /// Halves, until they are small enough.
@@ -115,10 +121,14 @@ fn in_pieces<const N: usize>(
     let first = halves.each_mut().map(|(first, _)| mem::take(first));
     let second = halves.map(|(_, second)| second);
     let (first_grad, second_grad) = grad.split_at(middle);
-    rayon::join(
-        || in_pieces(first, first_grad, pass),
-        || in_pieces(second, second_grad, pass),
-    );
+    let first = || in_pieces(first, first_grad, pass);
+    let second = || in_pieces(second, second_grad, pass);
+    if is_in_a_pool() {
+        rayon::join(first, second);
+    } else {
+        first();
+        second();
+    }
 }
 
 /// A coefficient as the element type.

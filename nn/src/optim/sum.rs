@@ -1,8 +1,8 @@
-//! The sum of shares' gradients and its norm, on all of rayon's threads.
+//! The sum of shares' gradients and its norm.
 
 use tch::Tensor;
 
-use super::clip::{norm_of, square_sum, square_sum_of};
+use super::clip::{norm_from, square_sum, square_sum_of};
 use crate::Gradient;
 use crate::dense::{Factors, sum_products};
 use crate::gradient::Form;
@@ -16,27 +16,25 @@ pub struct Summed {
     pub norm: f64,
 }
 
-/// The sum of the gradients of all shares, in their order, in the memory of the first one's. What they are products of is multiplied
-/// here, once for all of them, and measured while it is in the caches.
-///
-/// It runs on the rayon pool it is called in; no bit depends on how many threads that has.
+/// The sum of the gradients of all shares, in their order. What is given as a product is multiplied here, once for all of them, and measured while it is
+/// in the caches, on the threads of the rayon pool it is called in. No bit depends on how many there are.
 ///
 /// # Panics
 /// If there are no shares, or they are not of the same parameters.
 pub fn summed(shares: Vec<Vec<Gradient>>) -> Summed {
-    let n_params = shares[0].len();
-    assert!(shares.iter().all(|share| share.len() == n_params));
+    let n_params = shares
+        .first()
+        .expect("a batch has at least one share")
+        .len();
+    let is_alike = |share: &Vec<Gradient>| share.len() == n_params;
+    assert!(shares.iter().all(is_alike), "shares of other parameters");
     let mut shares: Vec<_> = shares.into_iter().map(Vec::into_iter).collect();
     let sums = (0..n_params).map(|_| {
         let parts = shares.iter_mut().filter_map(Iterator::next);
         sum(&parts.collect::<Vec<_>>())
     });
     let (grads, squares): (Vec<Tensor>, Vec<Option<f64>>) = sums.unzip();
-    let squares: Option<Vec<f64>> = squares.into_iter().collect();
-    let norm = match squares {
-        Some(squares) => squares.iter().sum::<f64>().sqrt(),
-        None => norm_of(&grads).double_value(&[]),
-    };
+    let norm = norm_from(squares, &grads);
     Summed { grads, norm }
 }
 
@@ -72,7 +70,7 @@ mod tests {
     use crate::{Linear, Params, Tape, init::Init, unmultiplied_gradients};
 
     /// A layer that is large enough for several pieces, with a kernel where the processor has one.
-    const SIZES: (i64, i64) = (1024, 68);
+    const SIZES: (i64, i64) = (3136, 68);
 
     fn wave(shape: &[i64], step: f64) -> Tensor {
         let n: i64 = shape.iter().product();
@@ -152,8 +150,37 @@ mod tests {
     }
 
     #[test]
+    fn a_sum_of_products_is_that_of_the_gradients_bit_for_bit_whoever_is_multiplied_already() {
+        let (params, layer) = layer();
+        let rows = [(0, 1), (1, 2), (3, 2)];
+        let whole = |share: &Vec<Gradient>| share.iter().map(|grad| grad.whole().into()).collect();
+        let multiplied: Vec<Vec<Gradient>> =
+            shares(&params, &layer, &rows).iter().map(whole).collect();
+        let expected = summed(multiplied);
+        assert_eq!(summed(shares(&params, &layer, &rows)).grads, expected.grads);
+        let mut mixed = shares(&params, &layer, &rows);
+        mixed[1] = whole(&mixed[1]);
+        assert_eq!(summed(mixed).grads, expected.grads);
+
+        let [mut first, second, third]: [Vec<Gradient>; 3] =
+            shares(&params, &layer, &rows).try_into().unwrap();
+        let mut weight = first.swap_remove(0);
+        weight.add(Gradient::from(Tensor::new()));
+        for share in [second, third] {
+            weight.add(share.into_iter().next().unwrap());
+        }
+        assert_eq!(weight.whole(), expected.grads[0]);
+    }
+
+    #[test]
     fn a_number_that_is_not_finite_shows_in_the_norm() {
         let (params, layer) = layer();
+        let x = wave(&[5, SIZES.0], 0.37) * f64::INFINITY;
+        let mut tape = Tape::default();
+        let loss = layer.relu(&x, Some(&mut tape)).sum(Kind::Float);
+        let share = unmultiplied_gradients(&loss, &params.leaves(), tape);
+        assert!(!summed(vec![share]).norm.is_finite());
+
         let mut shares = shares(&params, &layer, &[(0, 2), (2, 3)]);
         shares[1][1] = Gradient::from(wave(&[SIZES.1], 0.3) * f64::NAN);
         assert!(summed(shares).norm.is_nan());

@@ -21,7 +21,7 @@ use crate::train::training::{Means, Training, TrainingState};
 pub(crate) struct Learner<'a> {
     agent: A2c,
     crew: Crew<'a>,
-    pool: UpdatePool,
+    pool: &'a UpdatePool<'a>,
     past: Past,
     step: u64,
     updates: u64,
@@ -49,7 +49,7 @@ impl<'a> Learner<'a> {
     pub(crate) fn new(
         plan: &Plan,
         agent: A2c,
-        (crew, pool, past): (Crew<'a>, UpdatePool, Past),
+        (crew, pool, past): (Crew<'a>, &'a UpdatePool<'a>, Past),
         start: &Start,
         n_actions: usize,
     ) -> Self {

@@ -65,12 +65,12 @@ fn with_learner<T>(
     })?;
     let spec = worlds.spec;
     let (teams, past) = teams(plan, config, &agent, worlds);
-    let pool = UpdatePool::start(plan, threading)?;
-    with_crew(plan, teams, threading, homes, |crew| {
-        drive(
-            &mut Learner::new(plan, agent, (crew, pool, past), start, spec.n_actions),
-            &spec,
-        )
+    UpdatePool::with(plan, threading, |pool| {
+        with_crew(plan, teams, threading, homes, |crew| {
+            let staff = (crew, pool, past);
+            let mut learner = Learner::new(plan, agent, staff, start, spec.n_actions);
+            drive(&mut learner, &spec)
+        })
     })
 }
 

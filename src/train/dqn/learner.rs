@@ -30,7 +30,7 @@ pub(crate) struct Learner<'a> {
     /// Of the run that goes on, until its folder is there.
     saved: Option<Saved>,
     stations: Stations<'a>,
-    pool: UpdatePool,
+    pool: &'a UpdatePool<'a>,
     rhythm: Rhythm,
     baggage: Option<Baggage>,
     past: Past,
@@ -169,7 +169,7 @@ impl<'a> Learner<'a> {
         rhythm: Rhythm,
         agent: Dqn,
         (memory, saved): (Memory, Option<Saved>),
-        (stations, pool): (Stations<'a>, UpdatePool),
+        (stations, pool): (Stations<'a>, &'a UpdatePool<'a>),
         (baggage, past): (Baggage, Past),
         start: &Start,
     ) -> Self {

@@ -110,19 +110,20 @@ fn with_learner<T>(
         ),
         rollout: collector.spare_rollout(),
     };
-    thread::scope(|scope| {
-        let footing = Footing::new(plan, threading, Home::ANYWHERE);
-        let actors = Actors::start("actor", groups, footing)?;
-        let stations = Stations::start(
-            scope,
-            plan,
-            (&agent, config),
-            (collector, actors),
-            threading,
-        )?;
-        let crew = (stations, UpdatePool::start(plan, threading)?);
-        let (memory, luggage) = ((memory, saved), (baggage, worlds.past));
-        let mut learner = Learner::new(rhythm, agent, memory, crew, luggage, start);
-        drive(&mut learner, &spec)
+    UpdatePool::with(plan, threading, |pool| {
+        thread::scope(|scope| {
+            let footing = Footing::new(plan, threading, Home::ANYWHERE);
+            let actors = Actors::start("actor", groups, footing)?;
+            let stations = Stations::start(
+                scope,
+                plan,
+                (&agent, config),
+                (collector, actors),
+                threading,
+            )?;
+            let (memory, baggage) = ((memory, saved), (baggage, worlds.past));
+            let mut learner = Learner::new(rhythm, agent, memory, (stations, pool), baggage, start);
+            drive(&mut learner, &spec)
+        })
     })
 }
