@@ -40,7 +40,7 @@ struct LearnerTime {
     worker: TimeSplit,
     /// Waiting for the other workers.
     worker_wait: Duration,
-    /// Summing, clipping and applying gradients.
+    /// Until the gradients are summed, clipped and applied, which the update's pool does.
     apply: Duration,
 }
 

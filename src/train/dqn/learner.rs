@@ -81,7 +81,7 @@ struct LearnerTime {
     gradient: Duration,
     /// Waiting for the other workers' shares.
     worker_wait: Duration,
-    /// Summing, clipping and applying gradients.
+    /// Until the gradients are summed, clipped and applied, which the update's pool does.
     apply: Duration,
     /// Waiting for the environments after the last update of a round.
     env_wait: Duration,
