@@ -86,7 +86,7 @@ mod tests {
         (params, layer)
     }
 
-    /// The gradients of two shares of five rows, or of all at once.
+    /// The gradients of shares of five rows: of each its first row and how many.
     fn shares(params: &Params, layer: &Linear, rows: &[(i64, i64)]) -> Vec<Vec<Gradient>> {
         let x = wave(&[5, SIZES.0], 0.37);
         let share = |&(first, n): &(i64, i64)| {
