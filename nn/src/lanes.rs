@@ -7,9 +7,13 @@
 //! On other processors than x86-64 there is no AVX-512 and these functions are never called; they are there for the compiler.
 
 #[cfg(not(target_arch = "x86_64"))]
-pub(crate) use self::absent::{Lanes, add, fused, load, relu, splat, store, sum_of, zero};
+pub(crate) use self::absent::{
+    Lanes, add, fused, load, relu, scaled, splat, store, sub, sum_of, transposed, zero,
+};
 #[cfg(target_arch = "x86_64")]
-pub(crate) use self::avx512::{Lanes, add, fused, load, relu, splat, store, sum_of, zero};
+pub(crate) use self::avx512::{
+    Lanes, add, fused, load, relu, scaled, splat, store, sub, sum_of, transposed, zero,
+};
 
 /// Calls a function that is compiled for AVX-512.
 ///
@@ -80,8 +84,10 @@ pub(crate) fn store_all<const N: usize>(vectors: &[Lanes; N], row: &mut [f32]) {
 #[cfg(target_arch = "x86_64")]
 mod avx512 {
     use std::arch::x86_64::{
-        __m512, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_max_ps,
-        _mm512_reduce_add_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
+        __m512, _mm512_add_ps, _mm512_castpd_ps, _mm512_castps_pd, _mm512_fmadd_ps,
+        _mm512_loadu_ps, _mm512_max_ps, _mm512_mul_ps, _mm512_reduce_add_ps, _mm512_set1_ps,
+        _mm512_setzero_ps, _mm512_shuffle_f32x4, _mm512_storeu_ps, _mm512_sub_ps,
+        _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
     };
 
     use super::LANES;
@@ -128,6 +134,66 @@ mod avx512 {
     #[inline]
     pub(crate) fn add(a: Lanes, b: Lanes) -> Lanes {
         _mm512_add_ps(a, b)
+    }
+
+    /// `a - b`
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    pub(crate) fn sub(a: Lanes, b: Lanes) -> Lanes {
+        _mm512_sub_ps(a, b)
+    }
+
+    /// `a x`
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    pub(crate) fn scaled(a: Lanes, x: f32) -> Lanes {
+        _mm512_mul_ps(a, _mm512_set1_ps(x))
+    }
+
+    /// The columns of a square as rows.
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    pub(crate) fn transposed(rows: &[Lanes; LANES]) -> [Lanes; LANES] {
+        // First within every four rows: vector j has column 4k + j of them in its quarter k. Then the quarters.
+        let mut fours = [zero(); LANES];
+        for (four, rows) in fours
+            .as_chunks_mut::<4>()
+            .0
+            .iter_mut()
+            .zip(rows.as_chunks::<4>().0)
+        {
+            let [a, b, c, d] = *rows;
+            let low =
+                [_mm512_unpacklo_ps(a, b), _mm512_unpacklo_ps(c, d)].map(|x| _mm512_castps_pd(x));
+            let high =
+                [_mm512_unpackhi_ps(a, b), _mm512_unpackhi_ps(c, d)].map(|x| _mm512_castps_pd(x));
+            *four = [
+                _mm512_unpacklo_pd(low[0], low[1]),
+                _mm512_unpackhi_pd(low[0], low[1]),
+                _mm512_unpacklo_pd(high[0], high[1]),
+                _mm512_unpackhi_pd(high[0], high[1]),
+            ]
+            .map(|x| _mm512_castpd_ps(x));
+        }
+        const EVEN: i32 = 0x88;
+        const ODD: i32 = 0xdd;
+        let mut columns = [zero(); LANES];
+        for j in 0..4 {
+            let [a, b, c, d] = [fours[j], fours[4 + j], fours[8 + j], fours[12 + j]];
+            let even = [
+                _mm512_shuffle_f32x4::<EVEN>(a, b),
+                _mm512_shuffle_f32x4::<EVEN>(c, d),
+            ];
+            let odd = [
+                _mm512_shuffle_f32x4::<ODD>(a, b),
+                _mm512_shuffle_f32x4::<ODD>(c, d),
+            ];
+            columns[j] = _mm512_shuffle_f32x4::<EVEN>(even[0], even[1]);
+            columns[4 + j] = _mm512_shuffle_f32x4::<EVEN>(odd[0], odd[1]);
+            columns[8 + j] = _mm512_shuffle_f32x4::<ODD>(even[0], even[1]);
+            columns[12 + j] = _mm512_shuffle_f32x4::<ODD>(odd[0], odd[1]);
+        }
+        columns
     }
 
     /// `a b + sum`, rounded once.
@@ -178,6 +244,18 @@ mod absent {
         a
     }
 
+    pub(crate) fn sub(a: Lanes, b: Lanes) -> Lanes {
+        a
+    }
+
+    pub(crate) fn scaled(a: Lanes, x: f32) -> Lanes {
+        a
+    }
+
+    pub(crate) fn transposed(rows: &[Lanes; LANES]) -> [Lanes; LANES] {
+        *rows
+    }
+
     pub(crate) fn fused(a: Lanes, b: Lanes, sum: Lanes) -> Lanes {
         sum
     }
@@ -188,5 +266,39 @@ mod absent {
 
     pub(crate) fn sum_of(a: Lanes) -> f32 {
         0.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::array;
+
+    use super::*;
+
+    #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx512f"))]
+    fn transposed_square(square: &[[f32; LANES]; LANES]) -> [[f32; LANES]; LANES] {
+        let mut rows = [zero(); LANES];
+        for (row, from) in rows.iter_mut().zip(square) {
+            *row = load(from);
+        }
+        let mut columns = [[0.0; LANES]; LANES];
+        for (to, column) in columns.iter_mut().zip(transposed(&rows)) {
+            store(column, to);
+        }
+        columns
+    }
+
+    #[test]
+    fn columns_become_rows() {
+        if !crate::vectors::has_avx512() {
+            eprintln!("skipped: this processor has no AVX-512");
+            return;
+        }
+        let square: [[f32; LANES]; LANES] = array::from_fn(|row| {
+            array::from_fn(|column| f32::from(u8::try_from(row * LANES + column).unwrap()))
+        });
+        let expected: [[f32; LANES]; LANES] =
+            array::from_fn(|row| array::from_fn(|column| square[column][row]));
+        assert_eq!(on_avx512!(transposed_square(&square)), expected);
     }
 }

@@ -3,10 +3,10 @@
 use rand::Rng;
 use tch::{Kind, Tensor};
 
-use crate::direct::{DirectConvs, N_LAYERS, Weights};
 use crate::init::Init;
 use crate::pixels::to_pixels;
 use crate::tape::graph_is_drawn;
+use crate::winograd::{N_LAYERS, Weights, WinogradConvs};
 use crate::{
     Conv2d, ConvSpec, CoordConv2d, CoordLayers, Flops, NnError, Params, Tape, TorsoConfig,
     TorsoKind,
@@ -22,7 +22,7 @@ const MIN_OBS_SIZE: i64 = 36;
 pub struct NatureConvs {
     layers: Box<[Layer; N_LAYERS]>,
     /// Kernels for what the layers compute, if there are.
-    direct: Option<Box<DirectConvs>>,
+    kernels: Option<Box<WinogradConvs>>,
     /// Of the activations.
     kind: Kind,
     n_features: i64,
@@ -112,7 +112,7 @@ impl NatureConvs {
             });
         }
         let specs = conv_specs(n_channels);
-        let direct = DirectConvs::new(&specs, obs_shape, params.compute()).map(Box::new);
+        let kernels = WinogradConvs::new(&specs, obs_shape, params.compute()).map(Box::new);
         let mut layer_idx = 0;
         let layers = specs.map(|spec| {
             layer_idx += 1;
@@ -139,7 +139,7 @@ impl NatureConvs {
         }
         Ok(Self {
             layers: Box::new(layers),
-            direct,
+            kernels,
             kind: params.compute().precision.kind(),
             n_features: LAST_CHANNELS * height * width,
             flops,
@@ -151,7 +151,7 @@ impl NatureConvs {
     pub fn share(&self) -> Self {
         Self {
             layers: Box::new(self.layers.each_ref().map(Layer::share)),
-            direct: self.direct.as_ref().map(|direct| Box::new(direct.share())),
+            kernels: (self.kernels.as_ref()).map(|kernels| Box::new(kernels.share())),
             kind: self.kind,
             n_features: self.n_features,
             flops: self.flops,
@@ -163,9 +163,9 @@ impl NatureConvs {
     /// # Shapes
     /// `u8 [B, C, H, W] -> [B, H'*W'*64]` of the kind that hidden layers compute in, in the order row, column, channel
     pub fn forward(&self, obs: &Tensor) -> Tensor {
-        match self.direct_for(obs) {
-            Some(direct) if !graph_is_drawn(self.layers[0].bias()) => {
-                direct.pass(self.weights(obs), obs).features()
+        match self.kernels_for(obs) {
+            Some(kernels) if !graph_is_drawn(self.layers[0].bias()) => {
+                kernels.pass(self.weights(obs), obs).features()
             }
             _ => self.convolve(obs),
         }
@@ -176,8 +176,8 @@ impl NatureConvs {
     /// # Shapes
     /// As [`Self::forward`].
     pub fn record(&self, obs: &Tensor, tape: &mut Tape) -> Tensor {
-        match self.direct_for(obs) {
-            Some(direct) => tape.record_convs(direct.pass(self.weights(obs), obs)),
+        match self.kernels_for(obs) {
+            Some(kernels) => tape.record_convs(kernels.pass(self.weights(obs), obs)),
             None => self.convolve(obs),
         }
     }
@@ -193,8 +193,8 @@ impl NatureConvs {
     }
 
     /// The kernels, if there is something for them to do.
-    fn direct_for(&self, obs: &Tensor) -> Option<&DirectConvs> {
-        self.direct.as_deref().filter(|_| obs.numel() > 0)
+    fn kernels_for(&self, obs: &Tensor) -> Option<&WinogradConvs> {
+        self.kernels.as_deref().filter(|_| obs.numel() > 0)
     }
 
     /// What the layers compute with for such frames.
@@ -206,6 +206,11 @@ impl NatureConvs {
             size = size.map(|size| layer.spec().out_size(size));
             weights
         })
+    }
+
+    /// Whether one pass keeps all threads of the rayon pool it is called in busy.
+    pub(crate) fn fills_a_pool(&self) -> bool {
+        self.kernels.is_some()
     }
 
     /// Their operations.

@@ -3,7 +3,8 @@
 
 use tch::Tensor;
 
-use crate::slices::is_dense;
+use crate::optim::in_pieces;
+use crate::slices::{is_dense, with_slices};
 
 /// The elements of all tensors, each in the order in which they lie in memory. A view if they lie side by side, else a copy.
 pub(crate) fn join(tensors: &[Tensor]) -> Tensor {
@@ -35,7 +36,7 @@ pub(crate) fn laid_out(tensors: &[Tensor]) -> Vec<Tensor> {
     split(&join(tensors), tensors)
 }
 
-/// Copies values into tensors of the same shapes, in place.
+/// Copies values into tensors of the same shapes, in place; those on a CPU piece by piece, on the threads of the rayon pool it is called in.
 pub fn copy_all(from: &[Tensor], to: &[Tensor]) {
     tch::no_grad(|| {
         let is_alike = from.len() == to.len()
@@ -48,7 +49,14 @@ pub fn copy_all(from: &[Tensor], to: &[Tensor]) {
             return;
         }
         for (from, to) in from.iter().zip(to) {
-            to.shallow_clone().copy_(from);
+            let copy = |[to]: [&mut [f32]; 1], from: &[f32]| {
+                in_pieces([to], from, &|[to]: [&mut [f32]; 1], from| {
+                    to.copy_from_slice(from);
+                });
+            };
+            if !with_slices([to], from, copy) {
+                to.shallow_clone().copy_(from);
+            }
         }
     });
 }
@@ -78,6 +86,7 @@ mod tests {
     use tch::{Device, Kind};
 
     use super::*;
+    use crate::pool::in_a_pool;
 
     fn ramp(n: i64) -> Tensor {
         Tensor::arange(n, (Kind::Float, Device::Cpu))
@@ -86,6 +95,27 @@ mod tests {
     /// One in row-major order, one turned.
     fn two() -> [Tensor; 2] {
         [ramp(6).view([2, 3]), (ramp(6) + 6.0).view([2, 3]).tr()]
+    }
+
+    #[test]
+    fn values_are_copied_in_a_pool_or_not_whatever_their_order_and_kind() {
+        for n_threads in [None, Some(2)] {
+            in_a_pool(n_threads, || {
+                let wide = ramp(300_000);
+                let from = [
+                    wide.shallow_clone(),
+                    ramp(6).view([2, 3]).tr(),
+                    ramp(4).to_kind(Kind::BFloat16),
+                ];
+                let to = [
+                    wide.zeros_like(),
+                    ramp(6).view([3, 2]).zeros_like(),
+                    ramp(4).to_kind(Kind::BFloat16).zeros_like(),
+                ];
+                copy_all(&from, &to);
+                assert_eq!(to, from);
+            });
+        }
     }
 
     #[test]

@@ -196,6 +196,21 @@ impl QNetwork {
         Self { body }
     }
 
+    /// Whether one pass keeps all threads of the rayon pool it is called in busy, so that a batch need not be shared out by rows.
+    pub fn fills_a_pool(&self) -> bool {
+        match &self.body {
+            Body::Plain {
+                torso: Torso::Nature(torso),
+                ..
+            } => torso.fills_a_pool(),
+            Body::Dueling {
+                trunk: Trunk::Nature(convs),
+                ..
+            } => convs.fills_a_pool(),
+            _ => false,
+        }
+    }
+
     /// Its operations.
     pub fn flops(&self) -> Flops {
         match &self.body {
@@ -231,7 +246,8 @@ impl QNetwork {
         match &self.body {
             Body::Plain { torso, q } => {
                 let begun = torso.begin(obs, tape);
-                q.forward(&torso.finish(&begun, Some(tape)))
+                let hidden = torso.finish(&begun, Some(tape));
+                q.record_last(&hidden, tape)
             }
             Body::Dueling {
                 trunk,

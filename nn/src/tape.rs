@@ -1,8 +1,8 @@
 //! From a loss to the gradients of the parameters, through libtorch's graph and through kernels of ours, which have none.
 //!
 //! ```text
-//! obs -> convolutions -> features -> fully connected, ReLU -> hidden -> heads -> loss
-//!          `direct`       a leaf          `dense`             a leaf      libtorch
+//! obs -> convolutions -> features -> fully connected, ReLU -> hidden -> last layer -> outputs -> loss
+//!         `winograd`      a leaf          `dense`             a leaf     `Linear`      a leaf
 //! ```
 //!
 //! What a kernel gives is a leaf of libtorch's graph, and the [`Tape`] knows how to go on from its gradient. Each kernel sees for itself whether it
@@ -13,24 +13,58 @@ use tch::{Device, Kind, Tensor};
 
 use crate::one_piece::laid_out;
 use crate::slices::is_dense;
-use crate::{Gradient, dense, direct};
+use crate::{Gradient, dense, linear, winograd};
 
 /// What kernels have done on the way to a loss. The parameters must stand still until its gradient.
 #[derive(Debug, Default)]
 pub struct Tape {
-    convs: Vec<direct::Pass>,
+    /// Images whose gradients are summed by themselves first.
+    part: Option<usize>,
+    convs: Vec<winograd::Pass>,
     hidden: Vec<dense::Pass>,
+    last: Option<linear::Pass>,
+}
+
+/// Gradients on the way back, each perhaps not defined.
+struct Found {
+    /// Of the parameters.
+    leaves: Vec<Gradient>,
+    /// Of what each of the tape's passes through convolutions gave.
+    features: Vec<Tensor>,
+    /// Of what each of its passes through hidden layers gave.
+    hidden: Vec<Tensor>,
+    /// Of what the last layer gave.
+    outputs: Tensor,
 }
 
 impl Tape {
+    /// A tape whose gradients the threads of a rayon pool share out, the convolutions' in parts of so many images. How sums are rounded depends on the
+    /// parts, not on the threads.
+    ///
+    /// # Panics
+    /// If a part has no images.
+    pub fn in_parts(part: usize) -> Self {
+        assert!(part > 0, "parts of no images");
+        Self {
+            part: Some(part),
+            ..Self::default()
+        }
+    }
+
     /// Takes over what is on another tape, after its own. The order of passes is that of sums.
+    ///
+    /// # Panics
+    /// If both have a last layer.
     pub fn append(&mut self, mut other: Self) {
         self.convs.append(&mut other.convs);
         self.hidden.append(&mut other.hidden);
+        if let Some(last) = other.last {
+            self.end_with(last);
+        }
     }
 
     /// Keeps a pass through convolutions. Gives its features as a leaf.
-    pub(crate) fn record_convs(&mut self, pass: direct::Pass) -> Tensor {
+    pub(crate) fn record_convs(&mut self, pass: winograd::Pass) -> Tensor {
         let features = pass.features().set_requires_grad(true);
         self.convs.push(pass);
         features
@@ -41,30 +75,116 @@ impl Tape {
     /// # Panics
     /// If what goes in is the result of another such layer on the tape: no network here has two in a row.
     pub(crate) fn record_hidden(&mut self, pass: dense::Pass) -> Tensor {
-        let is_input = |before: &dense::Pass| before.y().data_ptr() == pass.x().data_ptr();
-        assert!(!self.hidden.iter().any(is_input), "two layers in a row");
+        assert!(!self.knows_hidden(pass.x()), "two layers in a row");
         let hidden = pass.y().set_requires_grad(true);
         self.hidden.push(pass);
         hidden
     }
 
-    /// The gradients of the hidden layers' parameters, each with its parameter, from those of what came out of them; and something
-    /// whose gradient with respect to what went in is theirs, if that requires one.
-    fn through_hidden(&self, dys: &[Tensor]) -> (Vec<(Tensor, Gradient)>, Option<Tensor>) {
-        let (mut grads, mut inward) = (Vec::new(), None);
-        for (pass, dy) in self.hidden.iter().zip(dys) {
+    /// Keeps the pass through a network's last layer. Gives its result as a leaf.
+    ///
+    /// # Panics
+    /// If there was one already, or if what goes in is not the result of a hidden layer on the tape.
+    pub(crate) fn record_last(&mut self, pass: linear::Pass) -> Tensor {
+        assert!(
+            self.knows_hidden(pass.x()),
+            "a last layer on something else"
+        );
+        let outputs = pass.y().set_requires_grad(true);
+        self.end_with(pass);
+        outputs
+    }
+
+    fn end_with(&mut self, last: linear::Pass) {
+        let before = self.last.replace(last);
+        assert!(before.is_none(), "two last layers");
+    }
+
+    /// Whether `x` is the result of a hidden layer on the tape.
+    pub(crate) fn knows_hidden(&self, x: &Tensor) -> bool {
+        self.hidden.iter().any(|pass| is_same(pass.y(), x))
+    }
+
+    /// Nothing found yet.
+    fn begin(&self, leaves: &[Tensor]) -> Found {
+        let none = |n| -> Vec<Tensor> { (0..n).map(|_| Tensor::new()).collect() };
+        Found {
+            leaves: none(leaves.len()).into_iter().map(Gradient::from).collect(),
+            features: none(self.convs.len()),
+            hidden: none(self.hidden.len()),
+            outputs: Tensor::new(),
+        }
+    }
+
+    /// What libtorch's graph gives: from a loss to the leaves nearest to it.
+    fn through_graph(&self, loss: &Tensor, leaves: &[Tensor]) -> Found {
+        let features: Vec<Tensor> = self.convs.iter().map(winograd::Pass::features).collect();
+        let hidden = self.hidden.iter().map(dense::Pass::y);
+        let outputs = self.last.iter().map(linear::Pass::y);
+        let inputs = leaves.iter().chain(&features).chain(hidden).chain(outputs);
+        let inputs: Vec<Tensor> = inputs.map(Tensor::shallow_clone).collect();
+        let mut grads = Tensor::run_backward(&[loss], &inputs, false, false).into_iter();
+        let mut found = self.begin(leaves);
+        for (leaf, grad) in found.leaves.iter_mut().zip(&mut grads) {
+            *leaf = in_f32(grad).into();
+        }
+        let others = found.features.iter_mut().chain(&mut found.hidden);
+        for (place, grad) in others.chain([&mut found.outputs]).zip(grads) {
+            *place = grad;
+        }
+        found
+    }
+
+    /// Goes on through the last layer, the hidden layers, whatever came before those, and the convolutions.
+    fn through_layers(&self, mut found: Found, leaves: &[Tensor]) -> Vec<Gradient> {
+        if let Some(last) = self.last.as_ref().filter(|_| found.outputs.defined()) {
+            let of_last = last.gradients(&found.outputs);
+            let place = self
+                .hidden
+                .iter()
+                .position(|pass| is_same(pass.y(), last.x()));
+            let place = place.expect("it was recorded after it");
+            add_to(&mut found.hidden[place], of_last.x);
+            let [weight, bias] = last.params();
+            add_of(&mut found.leaves, leaves, weight, of_last.weight.into());
+            add_of(&mut found.leaves, leaves, bias, of_last.bias.into());
+        }
+        let features: Vec<Tensor> = self.convs.iter().map(winograd::Pass::features).collect();
+        let mut inward: Option<Tensor> = None;
+        for (pass, dy) in self.hidden.iter().zip(&found.hidden) {
             if !dy.defined() {
                 continue;
             }
             let of_pass = pass.gradients(dy);
-            let [weight, bias] = pass.params().map(Tensor::shallow_clone);
-            grads.extend([(weight, of_pass.weight.into()), (bias, of_pass.bias.into())]);
-            if pass.x().requires_grad() {
+            let [weight, bias] = pass.params();
+            add_of(&mut found.leaves, leaves, weight, of_pass.weight.into());
+            add_of(&mut found.leaves, leaves, bias, of_pass.bias.into());
+            if let Some(place) = features
+                .iter()
+                .position(|features| is_same(features, pass.x()))
+            {
+                add_to(&mut found.features[place], of_pass.x);
+            } else if pass.x().requires_grad() {
+                // Something whose gradient with respect to what went in is that of the pass.
                 let product = pass.x().flatten(0, -1).dot(&of_pass.x.flatten(0, -1));
                 inward = Some(inward.map_or_else(|| product.shallow_clone(), |sum| sum + &product));
             }
         }
-        (grads, inward)
+        if let Some(inward) = inward {
+            let inputs = leaves.iter().chain(&features).map(Tensor::shallow_clone);
+            let inputs: Vec<Tensor> = inputs.collect();
+            let mut more = Tensor::run_backward(&[inward], &inputs, false, false).into_iter();
+            for (leaf, more) in found.leaves.iter_mut().zip(&mut more) {
+                leaf.add(in_f32(more).into());
+            }
+            for (features, more) in found.features.iter_mut().zip(more) {
+                add_to(features, more);
+            }
+        }
+        for (param, grad) in winograd::gradients(&self.convs, &found.features, self.part) {
+            add_of(&mut found.leaves, leaves, &param, grad.into());
+        }
+        found.leaves
     }
 }
 
@@ -83,9 +203,41 @@ pub fn gradients(loss: &Tensor, leaves: &[Tensor], tape: Tape) -> Vec<Tensor> {
 /// # Panics
 /// As [`gradients`].
 pub fn unmultiplied_gradients(loss: &Tensor, leaves: &[Tensor], tape: Tape) -> Vec<Gradient> {
-    let grads = through_everything(loss, leaves, &tape);
+    let grads = tape.through_layers(tape.through_graph(loss, leaves), leaves);
     drop(tape); // its activations are large
-    if loss.device() == Device::Cpu {
+    side_by_side(grads, loss.device())
+}
+
+/// The same from the gradient of a network's outputs, whatever the loss. Where the tape knows all layers, libtorch has nothing to do.
+///
+/// # Shapes
+/// `outputs`, `doutputs` the same
+///
+/// # Panics
+/// As [`gradients`].
+pub fn gradients_from(
+    outputs: &Tensor,
+    doutputs: &Tensor,
+    leaves: &[Tensor],
+    tape: Tape,
+) -> Vec<Gradient> {
+    let is_last = |last: &linear::Pass| is_same(last.y(), outputs);
+    if !tape.last.as_ref().is_some_and(is_last) {
+        let loss = (outputs * doutputs).sum(Kind::Float); // its gradient is `doutputs`
+        return unmultiplied_gradients(&loss, leaves, tape);
+    }
+    let found = Found {
+        outputs: doutputs.shallow_clone(),
+        ..tape.begin(leaves)
+    };
+    let grads = tape.through_layers(found, leaves);
+    drop(tape); // its activations are large
+    side_by_side(grads, outputs.device())
+}
+
+/// Gradients as they are, on a GPU side by side in memory.
+fn side_by_side(grads: Vec<Gradient>, device: Device) -> Vec<Gradient> {
+    if device == Device::Cpu {
         return grads;
     }
     let grads: Vec<Tensor> = grads.iter().map(Gradient::whole).collect();
@@ -98,43 +250,23 @@ pub fn unmultiplied_gradients(loss: &Tensor, leaves: &[Tensor], tape: Tape) -> V
     placed.into_iter().map(Gradient::from).collect()
 }
 
-/// From the loss to the last leaves, from there through the tape's hidden layers, to whatever came before those, and at
-/// last through the tape's convolutions.
-fn through_everything(loss: &Tensor, leaves: &[Tensor], tape: &Tape) -> Vec<Gradient> {
-    let clones =
-        |tensors: &[Tensor]| -> Vec<Tensor> { tensors.iter().map(Tensor::shallow_clone).collect() };
-    let features: Vec<Tensor> = tape.convs.iter().map(direct::Pass::features).collect();
-    let mut inputs = clones(leaves);
-    inputs.extend(clones(&features));
-    let n_inputs = inputs.len();
-    inputs.extend(tape.hidden.iter().map(|pass| pass.y().shallow_clone()));
-    let mut grads = Tensor::run_backward(&[loss], &inputs, false, false);
+/// Adds to the gradient of `param`, which is one of the leaves.
+fn add_of(grads: &mut [Gradient], leaves: &[Tensor], param: &Tensor, grad: Gradient) {
+    let place = leaves.iter().position(|leaf| is_same(leaf, param));
+    grads[place.expect("the tape is that of these parameters")].add(grad);
+}
 
-    let of_hidden = grads.split_off(n_inputs);
-    let (of_layers, inward) = tape.through_hidden(&of_hidden);
-    if let Some(inward) = inward {
-        let more = Tensor::run_backward(&[inward], &inputs[..n_inputs], false, false);
-        for (grad, more) in grads.iter_mut().zip(more) {
-            add_to(grad, more);
-        }
+/// Whether two tensors are in the same place.
+fn is_same(a: &Tensor, b: &Tensor) -> bool {
+    a.data_ptr() == b.data_ptr()
+}
+
+fn in_f32(grad: Tensor) -> Tensor {
+    if grad.defined() {
+        grad.to_kind(Kind::Float)
+    } else {
+        grad
     }
-    let of_features = grads.split_off(leaves.len());
-    let in_f32 = |grad: Tensor| {
-        if grad.defined() {
-            grad.to_kind(Kind::Float)
-        } else {
-            grad
-        }
-    };
-    let mut grads: Vec<Gradient> = grads.into_iter().map(|grad| in_f32(grad).into()).collect();
-    let of_convs = direct::gradients(&tape.convs, &of_features).into_iter();
-    let of_convs = of_convs.map(|(param, of_param)| (param, of_param.into()));
-    for (param, of_param) in of_layers.into_iter().chain(of_convs) {
-        let own = |leaf: &Tensor| leaf.data_ptr() == param.data_ptr();
-        let place = leaves.iter().position(own);
-        grads[place.expect("the tape is that of these parameters")].add(of_param);
-    }
-    grads
 }
 
 /// Adds a gradient to another one, of which either may be none.
@@ -224,6 +356,63 @@ mod tests {
                 &format!("{head:?}, {n_frames}"),
             );
         }
+    }
+
+    /// Whether the tape knows all layers, or some, or none.
+    #[test]
+    fn a_gradient_from_that_of_the_outputs_is_that_of_the_loss() {
+        let frames_of = |n_frames| (ObsShape::Frames([n_frames, 44, 52]), frames(3, n_frames));
+        let numbers = (Tensor::arange(12, (Kind::Float, Device::Cpu)) * 0.7).sin();
+        let numbers = (ObsShape::Features(4), numbers.view([3, 4]));
+        for (obs_shape, obs) in [frames_of(4), frames_of(2), numbers] {
+            for head in [QHead::Plain, QHead::Dueling] {
+                let mut torso = TORSO;
+                if matches!(obs_shape, ObsShape::Features(_)) {
+                    torso.kind = TorsoKind::Mlp;
+                }
+                let config = QNetworkConfig {
+                    torso,
+                    obs_shape,
+                    n_actions: 5,
+                    head,
+                    init: Init::Torch,
+                };
+                let mut params = Params::new(Device::Cpu);
+                let mut rng = ChaCha8Rng::seed_from_u64(1);
+                let net = QNetwork::new(&mut params, &config, &mut rng).unwrap();
+                let leaves = params.leaves();
+                let expected = gradients(&loss(&net.forward(&obs)), &leaves, Tape::default());
+                let mut tape = Tape::in_parts(2);
+                let q = net.record(&obs, &mut tape);
+                let x = q.detach();
+                let slope = x.cos() * &x + x.sin(); // of `loss`
+                let got = gradients_from(&q, &slope, &leaves, tape);
+                for ((name, param), (got, expected)) in params.iter().zip(got.iter().zip(&expected))
+                {
+                    let got = got.whole();
+                    assert_eq!(got.stride(), param.stride(), "{name}");
+                    let scale = expected.abs().max().double_value(&[]);
+                    let difference = (got - expected).abs().max().double_value(&[]);
+                    assert!(difference < 1e-4 * scale, "{name}, {head:?}, {obs_shape:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "two last layers")]
+    fn a_tape_of_two_last_layers_is_a_bug() {
+        let mut params = Params::new(Device::Cpu);
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut layer =
+            |name, sizes| crate::Linear::new(&mut params, name, sizes, Init::Torch, 1.0, &mut rng);
+        let (hidden, last) = (layer("hidden", (64, 4)), layer("last", (4, 2)));
+        let x = Tensor::ones([2, 64], (Kind::Float, Device::Cpu));
+        let mut tape = Tape::default();
+        let hidden = hidden.relu(&x, Some(&mut tape));
+        assert!(tape.knows_hidden(&hidden), "two last layers"); // there are no kernels here
+        let _ = last.record_last(&hidden, &mut tape);
+        let _ = last.record_last(&hidden, &mut tape);
     }
 
     #[test]

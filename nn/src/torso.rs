@@ -91,6 +91,11 @@ impl NatureTorso {
         self.fc.relu(begun, tape).to_kind(Kind::Float)
     }
 
+    /// As [`NatureConvs::fills_a_pool`].
+    pub(crate) fn fills_a_pool(&self) -> bool {
+        self.convs.fills_a_pool()
+    }
+
     /// Its operations.
     pub(crate) fn flops(&self) -> Flops {
         self.convs.flops() + self.fc.flops()

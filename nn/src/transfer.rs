@@ -6,7 +6,13 @@ use std::fmt;
 use std::ops::{Deref, DerefMut, Range};
 
 use tch::kind::Element;
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
+
+use crate::pool::share_out;
+use crate::slices::with_memory;
+
+/// Bytes that a thread copies at a time.
+const PIECE: usize = 1 << 17;
 
 /// A copy of `values` on `device`. For a GPU the processor first copies them into page-locked memory, of which libtorch keeps what it
 /// once had.
@@ -64,6 +70,7 @@ impl SendBuffer {
     /// If the range is not within the buffer.
     pub fn to_device(&self, range: Range<usize>, device: Device) -> Tensor {
         match &self.memory {
+            Memory::Pageable(bytes) if device == Device::Cpu => copied(&bytes[range]),
             Memory::Pageable(bytes) => to_device(&bytes[range], device),
             Memory::Locked(_) => sent(&borrowed(&self[range]), device),
         }
@@ -145,6 +152,21 @@ fn borrowed<T: Element>(values: &[T]) -> Tensor {
     }
 }
 
+/// A copy of bytes, piece by piece, on the threads of the rayon pool it is called in.
+fn copied(bytes: &[u8]) -> Tensor {
+    let n = i64::try_from(bytes.len()).expect("a slice has fewer than 2^63 elements");
+    let copy = Tensor::empty([n], (Kind::Uint8, Device::Cpu));
+    if n > 0 {
+        with_memory([&copy], [], |[copy], []: [&[u8]; 0]| {
+            let pieces = copy.chunks_mut(PIECE).zip(bytes.chunks(PIECE));
+            share_out(pieces.collect(), |(copy, bytes): (&mut [u8], &[u8])| {
+                copy.copy_from_slice(bytes);
+            });
+        });
+    }
+    copy
+}
+
 /// A copy of page-locked memory on a GPU, which is on its way when this returns.
 fn sent(locked: &Tensor, device: Device) -> Tensor {
     let (is_asynchronous, is_always_copy) = (true, false);
@@ -153,9 +175,19 @@ fn sent(locked: &Tensor, device: Device) -> Tensor {
 
 #[cfg(test)]
 mod tests {
-    use tch::Kind;
-
     use super::*;
+    use crate::pool::in_a_pool;
+
+    #[test]
+    fn bytes_are_copied_piece_by_piece_in_a_pool_or_not() {
+        let bytes: Vec<u8> = (0..=250).cycle().take(2 * PIECE + 7).collect();
+        let buffer = SendBuffer::from(bytes);
+        for n_threads in [None, Some(2)] {
+            let sent = in_a_pool(n_threads, || buffer.to_device(3..buffer.len(), Device::Cpu));
+            assert_eq!(Vec::<u8>::try_from(&sent).unwrap(), buffer[3..]);
+        }
+        assert_eq!(buffer.to_device(5..5, Device::Cpu).numel(), 0);
+    }
 
     #[test]
     fn a_buffer_is_bytes_that_can_be_written_sent_and_compared() {

@@ -49,13 +49,13 @@ pub fn on_widest_vectors(pass: impl FnOnce()) {
             reason = "a function compiled for more than the build's processor is unsafe to call"
         )]
         // SAFETY: the processor has the features.
-        Width::Avx512 => unsafe { on_avx512(pass) },
+        Width::Avx512 => unsafe { run_on_avx512(pass) },
         #[expect(
             unsafe_code,
             reason = "a function compiled for more than the build's processor is unsafe to call"
         )]
         // SAFETY: the processor has the features.
-        Width::Avx2 => unsafe { on_avx2(pass) },
+        Width::Avx2 => unsafe { run_on_avx2(pass) },
         Width::Baseline => pass(),
     }
     #[cfg(not(target_arch = "x86_64"))]
@@ -98,13 +98,13 @@ impl Width {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-fn on_avx512(pass: impl FnOnce()) {
+fn run_on_avx512(pass: impl FnOnce()) {
     pass();
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-fn on_avx2(pass: impl FnOnce()) {
+fn run_on_avx2(pass: impl FnOnce()) {
     pass();
 }
 

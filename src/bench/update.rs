@@ -1,7 +1,6 @@
 //! `rlrun bench update`: one update as the plan describes it, without environments or a replay memory.
 //!
-//! As in a training, workers compute shares of the gradient, the first of them on the learner's thread, and their sum is
-//! clipped and applied. The step size is zero: the work is the same, and the weights stay what they are.
+//! As in a training the threads of an update share its gradient out, and then the step. The step size is zero: the work is the same, and the weights stay what they are.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -22,6 +21,7 @@ use super::report::Report;
 use super::table::Table;
 use crate::cli::BenchUpdateArgs;
 use crate::plan::{self, AgentPlan, Machine, Plan, Threading};
+use crate::train::dqn::Shares;
 use crate::train::pool::UpdatePool;
 use crate::train::station::{Place, Station, share};
 
@@ -88,85 +88,80 @@ fn n_transitions(plan: &Plan) -> usize {
 fn measure(plan: &Plan, agent: Agent, clock: Clock) -> Result<Vec<Parts>> {
     let (task, n_workers) = (task_of(plan)?, plan.n_workers());
     UpdatePool::with(plan, Threading::Actors, |pool| match (agent, &plan.agent) {
-        (Agent::A2c(mut agent), AgentPlan::A2c(config)) => {
+        (Agent::A2c(mut agent), AgentPlan::A2c(config)) => thread::scope(|scope| {
             let group_envs = plan.env.n_envs / plan.env.n_groups;
-            let work = |number| {
+            let workers = (0..n_workers).map(|number| {
                 let n_envs = share(number, n_workers, plan.env.n_groups).len() * group_envs;
                 let rollout = rollout(task, config.rollout_steps, n_envs);
                 let (mut replica, n_total) = (agent.replica(), n_transitions(plan));
-                move || replica.gradient(&rollout, n_total)
+                let place = if number == 0 {
+                    Place::Here
+                } else {
+                    Place::Elsewhere
+                };
+                let work = move |()| Ok(replica.gradient(&rollout, n_total));
+                Station::start(scope, &format!("worker-{number}"), place, work)
+            });
+            let mut workers = workers.collect::<Result<Vec<_>>>()?;
+            let gradients = || {
+                for worker in &mut workers {
+                    worker.order(());
+                }
+                workers.iter_mut().map(Station::result).collect()
             };
-            let works = (0..n_workers).map(work).collect();
-            repeats(clock, works, |shares| {
+            repeats(clock, gradients, |shares: Vec<_>| {
                 pool.run(|| Ok(agent.apply(shares, 0, plan.total_steps)?))?;
                 Ok(())
             })
-        }
+        }),
         (Agent::Dqn(mut agent), AgentPlan::Dqn(config, _)) => {
             let batch = batch(task, config.batch_size);
-            let batch = &batch;
-            let work = |number| {
-                let (mut replica, rows) = (agent.replica(), share(number, n_workers, batch.len()));
-                move || replica.gradient(batch, rows.clone())
-            };
-            let works = (0..n_workers).map(work).collect();
-            repeats(clock, works, |shares| {
-                pool.run(|| Ok(agent.apply(shares, 0)?))?;
-                Ok(())
-            })
+            let mut shares = Shares::new(plan, &agent, config);
+            repeats(
+                clock,
+                || shares.gradients(pool, &batch),
+                |shares| {
+                    pool.run(|| Ok(agent.apply(shares, 0)?))?;
+                    Ok(())
+                },
+            )
         }
         _ => unreachable!("the agent is the plan's"),
     })
 }
 
-/// Updates from the shares that `works` compute, one worker each.
+/// Updates from the gradients of their shares.
 ///
 /// # Errors
-/// If a worker failed, or those of `apply`.
-fn repeats<G: Send>(
+/// Those of `gradients` and `apply`.
+fn repeats<G>(
     clock: Clock,
-    works: Vec<impl FnMut() -> G + Send>,
-    mut apply: impl FnMut(Vec<G>) -> Result<()>,
+    mut gradients: impl FnMut() -> Result<G>,
+    mut apply: impl FnMut(G) -> Result<()>,
 ) -> Result<Vec<Parts>> {
-    thread::scope(|scope| {
-        let workers = works.into_iter().enumerate().map(|(number, mut work)| {
-            let place = if number == 0 {
-                Place::Here
-            } else {
-                Place::Elsewhere
-            };
-            let name = format!("worker-{number}");
-            Station::start(scope, &name, place, move |()| Ok(work()))
-        });
-        let mut workers = workers.collect::<Result<Vec<_>>>()?;
-        let mut update = || -> Result<[Duration; 2]> {
-            let start = Instant::now();
-            for worker in &mut workers {
-                worker.order(());
+    let mut update = || -> Result<[Duration; 2]> {
+        let start = Instant::now();
+        let shares = gradients()?;
+        let computed = Instant::now();
+        apply(shares)?;
+        Ok([computed - start, computed.elapsed()])
+    };
+    // The first ones choose kernels and take memory.
+    for _ in 0..3 {
+        update()?;
+    }
+    (0..clock.repeats)
+        .map(|_| {
+            let (mut times, mut n) = ([Duration::ZERO; 2], 0.0);
+            while n < 1.0 || times.iter().sum::<Duration>() < clock.length {
+                let [gradient, apply] = update()?;
+                times = [times[0] + gradient, times[1] + apply];
+                n += 1.0;
             }
-            let shares = workers.iter_mut().map(Station::result);
-            let shares = shares.collect::<Result<Vec<_>>>()?;
-            let computed = Instant::now();
-            apply(shares)?;
-            Ok([computed - start, computed.elapsed()])
-        };
-        // The first ones choose kernels and take memory.
-        for _ in 0..3 {
-            update()?;
-        }
-        (0..clock.repeats)
-            .map(|_| {
-                let (mut times, mut n) = ([Duration::ZERO; 2], 0.0);
-                while n < 1.0 || times.iter().sum::<Duration>() < clock.length {
-                    let [gradient, apply] = update()?;
-                    times = [times[0] + gradient, times[1] + apply];
-                    n += 1.0;
-                }
-                let [gradient, apply] = times.map(|time| 1e3 * time.as_secs_f64() / n);
-                Ok(Parts { gradient, apply })
-            })
-            .collect()
-    })
+            let [gradient, apply] = times.map(|time| 1e3 * time.as_secs_f64() / n);
+            Ok(Parts { gradient, apply })
+        })
+        .collect()
 }
 
 /// A rollout with random pictures and actions.

@@ -27,7 +27,7 @@ mod a2c;
 pub(crate) mod actors;
 mod best;
 mod collect;
-mod dqn;
+pub(crate) mod dqn;
 mod entry;
 mod evaluation;
 mod games;

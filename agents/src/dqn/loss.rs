@@ -45,13 +45,13 @@ impl Outcome {
 /// The loss and its parts.
 #[derive(Debug)]
 pub(super) struct Loss {
-    /// What is minimised, a scalar.
-    pub(super) total: Tensor,
-    /// \[N\] `y - Q(o_tm1, a_tm1)`, without gradient.
+    /// \[N, A\] the gradient of what is minimised, with respect to `q_tm1`.
+    pub(super) slope: Tensor,
+    /// \[N\] `y - Q(o_tm1, a_tm1)`.
     pub(super) td_error: Tensor,
-    /// \[N\] `Q(o_tm1, a_tm1)`, without gradient.
+    /// \[N\] `Q(o_tm1, a_tm1)`.
     pub(super) q_taken: Tensor,
-    /// \[N\] weight * loss of each transition, without gradient.
+    /// \[N\] weight * loss of each transition.
     pub(super) terms: Tensor,
 }
 
@@ -66,10 +66,10 @@ pub(super) fn bootstrap(q_target_t: &Tensor, q_t: Option<&Tensor>) -> Tensor {
     }
 }
 
-/// The loss of a batch of `n_total`, or a share of it.
+/// The loss of a batch of `n_total`, or a share of it. Nothing of it is in libtorch's graph: the slopes of both losses are known.
 ///
 /// # Shapes
-/// `q_tm1` \[N, A\] of the online network; `value_t` \[N\] from [`bootstrap`], without gradient.
+/// `q_tm1` \[N, A\] of the online network; `value_t` \[N\] from [`bootstrap`].
 pub(super) fn loss(
     q_tm1: &Tensor,
     value_t: &Tensor,
@@ -77,20 +77,27 @@ pub(super) fn loss(
     kind: LossKind,
     n_total: f64,
 ) -> Loss {
+    let q_tm1 = q_tm1.detach();
     let target = &outcome.reward_t + &outcome.discount_t * value_t; // [N]
-    let q_taken = take(q_tm1, &outcome.action_tm1); // [N]
-    let each = match kind {
-        LossKind::Huber => q_taken.huber_loss(&target, Reduction::None, 1.0), // [N]
-        LossKind::Mse => (&target - &q_taken).square(),                       // [N]
+    let q_taken = take(&q_tm1, &outcome.action_tm1); // [N]
+    let td_error = &target - &q_taken; // [N]
+    let (each, descent) = match kind {
+        LossKind::Huber => (
+            q_taken.huber_loss(&target, Reduction::None, 1.0), // [N]
+            td_error.clamp(-1.0, 1.0),                         // [N]
+        ),
+        LossKind::Mse => (td_error.square(), &td_error * 2.0), // [N], [N]
     };
-    let terms = each * &outcome.weight; // [N]
-    let total = terms.sum(Kind::Float) / n_total; // []
-    let q_taken = q_taken.detach();
+    let of_taken = descent * &outcome.weight * (-1.0 / n_total); // [N]
+    let slope =
+        q_tm1
+            .zeros_like()
+            .scatter(1, &outcome.action_tm1.unsqueeze(1), &of_taken.unsqueeze(1)); // [N, A]
     Loss {
-        total,
-        td_error: target - &q_taken,
+        slope,
+        td_error,
         q_taken,
-        terms: terms.detach(),
+        terms: each * &outcome.weight,
     }
 }
 
@@ -131,17 +138,14 @@ mod tests {
 
     /// y = [1, -1 + 0.5 * 4] = [1, 1], Q = [0.5, 4], d = [0.5, -3].
     fn check(kind: LossKind, expected: [f32; 2], slopes: [f32; 2]) {
-        let q = row(&[7.0, 0.5, 4.0, 8.0])
-            .view([2, 2])
-            .set_requires_grad(true);
+        let q = row(&[7.0, 0.5, 4.0, 8.0]).view([2, 2]);
         let value_t = row(&[100.0, 4.0]);
         let loss = loss(&q, &value_t, &outcome([1.0, 0.25]), kind, 8.0);
         assert_eq!(numbers(&loss.td_error), [0.5, -3.0]);
         assert_eq!(numbers(&loss.q_taken), [0.5, 4.0]);
         assert_eq!(numbers(&loss.terms), expected);
-        assert_eq!(numbers(&loss.total), [(expected[0] + expected[1]) / 8.0]);
-        let grad = &Tensor::run_backward(&[&loss.total], &[&q], false, false)[0];
-        assert_eq!(numbers(grad), [0.0, slopes[0] / 8.0, slopes[1] / 8.0, 0.0]);
+        let expected = [0.0, slopes[0] / 8.0, slopes[1] / 8.0, 0.0];
+        assert_eq!(numbers(&loss.slope), expected);
     }
 
     #[test]

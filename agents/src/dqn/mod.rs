@@ -136,6 +136,11 @@ impl Dqn {
         self.shape.compute.device
     }
 
+    /// Whether one [`Replica`] keeps all threads of the rayon pool it is called in busy with a batch. Where not, several share it out by rows.
+    pub fn fills_a_pool(&self) -> bool {
+        self.online.network.fills_a_pool()
+    }
+
     /// Something that computes gradients under this agent's parameters.
     ///
     /// It may be sent to another thread. It must rest while [`Self::apply`] or [`Self::sync_target`] changes the parameters.

@@ -106,6 +106,11 @@ impl Network {
         copy_out(&q[0], values);
     }
 
+    /// As [`QNetwork::fills_a_pool`].
+    pub(super) fn fills_a_pool(&self) -> bool {
+        self.net.fills_a_pool()
+    }
+
     /// Its operations.
     pub(super) fn flops(&self) -> Flops {
         self.net.flops()

@@ -7,13 +7,16 @@
 use std::ops::Range;
 
 use rlrun_nn::optim::{Summed, norm_of, summed};
-use rlrun_nn::{Captured, Gradient, Tape, to_device, unmultiplied_gradients};
+use rlrun_nn::{Captured, Gradient, Tape, both, gradients_from, to_device};
 use tch::{Device, Tensor};
 
-use super::loss::{Loss, Outcome, bootstrap, loss};
+use super::loss::{Outcome, bootstrap, loss};
 use super::network::{Network, copy_out};
 use super::{DqnConfig, LossKind};
 use crate::replay::ReplayBatch;
+
+/// Images of a batch whose gradients are summed together before the others'.
+const PART: usize = 8;
 
 /// Second handles of the agent's networks. They see every change of the parameters.
 #[derive(Debug)]
@@ -83,16 +86,37 @@ impl Replica {
             reason = "a batch has far fewer than 2^52 transitions"
         )]
         let n_total = batch.len() as f64;
+        let Self {
+            online,
+            target,
+            params,
+            learning,
+            ..
+        } = self;
+        let (is_double, kind, device) = (self.double, self.loss, online.device());
         // Captured for one size of the whole batch: it never changes.
-        let (grads, looks) = self.learning.call_for_gradients(&inputs, |inputs| {
+        let (grads, looks) = learning.call_for_gradients(&inputs, |inputs| {
             let [obs_tm1, obs_t, numbers] = inputs else {
                 unreachable!("what is given below")
             };
-            let mut tape = Tape::default();
-            let loss = self.loss(obs_tm1, obs_t, &Outcome::of(numbers), n_total, &mut tape);
-            let grads = unmultiplied_gradients(&loss.total, &self.params, tape);
+            let [obs_tm1, obs_t] = [obs_tm1, obs_t].map(Tensor::shallow_clone);
+            let mut tape = Tape::in_parts(PART);
+            // Of Double, the online network's pass waits until it is done with the other one.
+            let again = is_double.then(|| obs_t.shallow_clone());
+            let (online, target, on_tape) = (&mut *online, &mut *target, &mut tape);
+            let ((q_tm1, q_t), q_target_t) = both(
+                move || {
+                    let q_tm1 = tch::with_grad(|| online.record(&obs_tm1, on_tape)); // [N, A]
+                    let q_t = again.map(|obs_t| tch::no_grad(|| online.forward(&obs_t))); // [N, A]
+                    (q_tm1, q_t)
+                },
+                move || tch::no_grad(|| target.forward(&obs_t)), // [N, A]
+            );
+            let value_t = bootstrap(&q_target_t, q_t.as_ref()); // [N]
+            let loss = loss(&q_tm1, &value_t, &Outcome::of(numbers), kind, n_total);
+            let grads = gradients_from(&q_tm1, &loss.slope, params, tape);
             let mut looks = vec![loss.td_error, loss.q_taken, loss.terms];
-            if self.online.device() != Device::Cpu {
+            if device != Device::Cpu {
                 let whole: Vec<Tensor> = grads.iter().map(Gradient::whole).collect();
                 looks.push(norm_of(&whole).view([1]));
             }
@@ -104,35 +128,12 @@ impl Replica {
         ShareGradient::of(grads, rows, n_rows, n_total)
     }
 
-    /// The loss of transitions between observations \[N, ...\].
-    fn loss(
-        &self,
-        obs_tm1: &Tensor,
-        obs_t: &Tensor,
-        outcome: &Outcome,
-        n_total: f64,
-        tape: &mut Tape,
-    ) -> Loss {
-        let value_t = self.value_t(obs_t); // [N]
-        let q_tm1 = self.online.record(obs_tm1, tape); // [N, A]
-        loss(&q_tm1, &value_t, outcome, self.loss, n_total)
-    }
-
     /// The values of all actions under the online parameters, written to `values`.
     ///
     /// # Shapes
     /// `obs` \[b, C, H, W\] bytes; `values` becomes \[b, A\].
     pub fn q_values(&self, obs: &[u8], values: &mut Vec<f32>) {
         self.online.q_values(obs, values);
-    }
-
-    /// What `o_t` is worth, \[N\]. No gradient flows through it.
-    fn value_t(&self, obs_t: &Tensor) -> Tensor {
-        tch::no_grad(|| {
-            let q_target_t = self.target.forward(obs_t); // [N, A]
-            let q_t = self.double.then(|| self.online.forward(obs_t)); // [N, A]
-            bootstrap(&q_target_t, q_t.as_ref())
-        })
     }
 
     /// What happened in `rows`, in one piece on the device: \[4, N\], in the order of [`Outcome::of`].

@@ -37,6 +37,30 @@ fn the_gradients_of_shares_add_up_to_that_of_the_batch() {
 }
 
 #[test]
+fn a_gradient_in_a_pool_is_the_same_bit_for_bit() {
+    for kind in KINDS {
+        for (double, dueling) in [(false, false), (true, false), (true, true)] {
+            let config = DqnConfig {
+                double,
+                dueling,
+                ..config()
+            };
+            let gradient = || {
+                let mut replica = agent(config.clone(), kind, 1).replica();
+                let gradient = replica.gradient(&batch(), 0..4);
+                let grads: Vec<Tensor> = gradient.grads.iter().map(Gradient::whole).collect();
+                (grads, gradient.td_errors)
+            };
+            let alone = gradient();
+            for n_threads in [1, 2, 3] {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads);
+                assert_eq!(pool.build().unwrap().install(gradient), alone);
+            }
+        }
+    }
+}
+
+#[test]
 fn at_the_end_of_a_return_the_target_is_the_reward() {
     for double in [false, true] {
         let mut replica = agent(DqnConfig { double, ..config() }, TorsoKind::Conv, 1).replica();

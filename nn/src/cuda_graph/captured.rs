@@ -48,7 +48,7 @@ impl Captured {
     pub fn call(
         &self,
         inputs: &[Tensor],
-        function: impl Fn(&[Tensor]) -> Vec<Tensor>,
+        mut function: impl FnMut(&[Tensor]) -> Vec<Tensor>,
     ) -> Vec<Tensor> {
         let Some(Device::Cuda(device)) = inputs.first().map(Tensor::device) else {
             return function(inputs);
@@ -67,7 +67,7 @@ impl Captured {
         if entries.len() == MAX_GRAPHS {
             return function(inputs);
         }
-        let Ok(mut entry) = Entry::capture(key, device, inputs, &function) else {
+        let Ok(mut entry) = Entry::capture(key, device, inputs, &mut function) else {
             // As it went before there were graphs; if the GPU itself has failed, this says so.
             *is_refused = true;
             return function(inputs);
@@ -84,7 +84,7 @@ impl Captured {
     pub fn call_for_gradients(
         &self,
         inputs: &[Tensor],
-        function: impl Fn(&[Tensor]) -> (Vec<Gradient>, Tensor),
+        mut function: impl FnMut(&[Tensor]) -> (Vec<Gradient>, Tensor),
     ) -> (Vec<Gradient>, Tensor) {
         if inputs.iter().all(|input| input.device() == Device::Cpu) {
             return function(inputs);
@@ -109,7 +109,7 @@ impl Entry {
         key: Vec<(Kind, Vec<i64>)>,
         device: usize,
         inputs: &[Tensor],
-        function: &impl Fn(&[Tensor]) -> Vec<Tensor>,
+        function: &mut impl FnMut(&[Tensor]) -> Vec<Tensor>,
     ) -> Result<Self, NnError> {
         let device = i8::try_from(device).map_err(|error| NnError::CudaGraph {
             cause: error.to_string(),

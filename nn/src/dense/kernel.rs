@@ -121,17 +121,22 @@ fn vectors(
     vectors.first_chunk().expect("a multiple of TILE_INPUTS")
 }
 
-/// `dx = dy weight`.
+/// The inputs from `first_in` on of `dx = dy weight`, as many as `dx` has columns.
 ///
 /// # Shapes
-/// `dy [R, out]`, `weight [out, in]`, `dx [R, in]`
+/// `dy [R, out]`, `weight [out, in]`, `dx [R, i]`
 #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx512f"))]
 #[inline(never)]
-pub(super) fn input_gradient(dy: &[f32], weight: &[f32], n_out: usize, dx: &mut [f32]) {
-    let n_in = weight.len() / n_out;
+pub(super) fn input_gradient(
+    dy: &[f32],
+    weight: &[f32],
+    n_out: usize,
+    first_in: usize,
+    dx: &mut [f32],
+) {
     let n_rows = dy.len() / n_out;
-    for first in (0..n_in).step_by(TILE_INPUTS) {
-        in_tiles_of_rows!(n_rows, row => input_gradient_tile(dy, weight, n_out, (row, first), dx));
+    for first in (0..dx.len() / n_rows).step_by(TILE_INPUTS) {
+        in_tiles_of_rows!(n_rows, row => input_gradient_tile(dy, weight, n_out, (row, first_in, first), dx));
     }
 }
 
@@ -141,20 +146,21 @@ fn input_gradient_tile<const R: usize>(
     dy: &[f32],
     weight: &[f32],
     n_out: usize,
-    (row, first): (usize, usize),
+    (row, first_in, first): (usize, usize, usize),
     dx: &mut [f32],
 ) {
     let n_in = weight.len() / n_out;
+    let width = dx.len() / (dy.len() / n_out);
     let dys: [&[f32]; R] = array::from_fn(|r| &dy[(row + r) * n_out..][..n_out]);
     let mut tile = [[zero(); TILE_VECTORS]; R];
     for out in 0..n_out {
-        let weight: [Lanes; TILE_VECTORS] = load_all(&weight[out * n_in + first..]);
+        let weight: [Lanes; TILE_VECTORS] = load_all(&weight[out * n_in + first_in + first..]);
         for r in 0..R {
             add_product(&mut tile[r], dys[r][out], &weight);
         }
     }
     for r in 0..R {
-        store_all(&tile[r], &mut dx[(row + r) * n_in + first..]);
+        store_all(&tile[r], &mut dx[(row + r) * width + first..]);
     }
 }
 

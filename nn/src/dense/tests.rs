@@ -1,5 +1,6 @@
 use super::*;
 use crate::Gradient;
+use crate::pool::in_a_pool;
 
 /// A smooth matrix without symmetries.
 fn wave(shape: &[i64], step: f64) -> Tensor {
@@ -69,4 +70,29 @@ fn what_is_not_a_number_does_not_become_one() {
 fn other_sizes_and_kinds_are_left_to_libtorch() {
     assert!(!fits(&wave(&[4, 63], 0.3)) && !fits(&wave(&[6, 64], 0.3)));
     assert!(!fits(&wave(&[4, 64], 0.3).to_kind(Kind::BFloat16)));
+}
+
+#[test]
+fn no_bit_depends_on_who_takes_which_columns() {
+    for n_rows in [1, 3, 32] {
+        let run = || {
+            let (weight, bias) = (wave(&[68, 1024], 0.37), wave(&[68], 1.9));
+            let (x, dy) = (wave(&[n_rows, 1024], 0.83), wave(&[n_rows, 68], 0.71));
+            if !fits(&weight) {
+                return None;
+            }
+            let pass = Pass::new(&weight, &bias, &x);
+            let grads = pass.gradients(&dy);
+            Some((
+                pass.y,
+                grads.bias,
+                grads.x,
+                Gradient::from(grads.weight).whole(),
+            ))
+        };
+        let alone = run();
+        for n_threads in [1, 2, 5] {
+            assert_eq!(in_a_pool(Some(n_threads), run), alone);
+        }
+    }
 }

@@ -39,6 +39,7 @@ use std::mem;
 use tch::{Kind, Tensor};
 
 use crate::Params;
+use crate::pool::is_in_a_pool;
 use crate::slices::with_slices;
 use crate::vectors::on_widest_vectors;
 
@@ -101,13 +102,8 @@ fn in_one_pass<const N: usize>(
     assert!(ran, "f32 on the CPU without holes");
 }
 
-/// Whether this thread is one of a rayon pool. Elsewhere rayon would start a pool with all cores.
-pub(crate) fn is_in_a_pool() -> bool {
-    rayon::current_thread_index().is_some()
-}
-
 /// Halves, until they are small enough.
-fn in_pieces<const N: usize>(
+pub(crate) fn in_pieces<const N: usize>(
     written: [&mut [f32]; N],
     grad: &[f32],
     pass: &(impl Fn([&mut [f32]; N], &[f32]) + Sync),

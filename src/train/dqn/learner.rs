@@ -1,7 +1,6 @@
 //! The learner: the rounds of DQN.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -14,6 +13,7 @@ use tch::Tensor;
 use super::explorer::{Epsilon, Explorer};
 use super::filing::Opened;
 use super::memory::{Draw, Memory, Saved};
+use super::shares::Shares;
 use super::stations::{CollectOrder, GatherOrder, Stations};
 use crate::plan::Plan;
 use crate::run::screen::Screen;
@@ -30,6 +30,7 @@ pub(crate) struct Learner<'a> {
     /// Of the run that goes on, until its folder is there.
     saved: Option<Saved>,
     stations: Stations<'a>,
+    shares: Shares,
     pool: &'a UpdatePool<'a>,
     rhythm: Rhythm,
     baggage: Option<Baggage>,
@@ -77,11 +78,9 @@ struct Updated {
 /// Where the time of the learner's thread went.
 #[derive(Clone, Copy, Debug, Default)]
 struct LearnerTime {
-    /// Computing its share of the gradients.
+    /// Until the gradients of the shares are there.
     gradient: Duration,
-    /// Waiting for the other workers' shares.
-    worker_wait: Duration,
-    /// Until the gradients are summed, clipped and applied, which the update's pool does.
+    /// Until they are summed, clipped and applied.
     apply: Duration,
     /// Waiting for the environments after the last update of a round.
     env_wait: Duration,
@@ -167,9 +166,9 @@ impl<'a> Learner<'a> {
     /// A learner that goes on from `start`, perhaps with what a checkpoint holds of its memory.
     pub(super) fn new(
         rhythm: Rhythm,
-        agent: Dqn,
+        (agent, shares, pool): (Dqn, Shares, &'a UpdatePool<'a>),
         (memory, saved): (Memory, Option<Saved>),
-        (stations, pool): (Stations<'a>, &'a UpdatePool<'a>),
+        stations: Stations<'a>,
         (baggage, past): (Baggage, Past),
         start: &Start,
     ) -> Self {
@@ -184,6 +183,7 @@ impl<'a> Learner<'a> {
             memory,
             saved,
             stations,
+            shares,
             pool,
             rhythm,
             baggage: Some(baggage),
@@ -228,29 +228,15 @@ impl<'a> Learner<'a> {
 
     /// An update on a batch.
     fn update(&mut self, batch: ReplayBatch) -> Result<Updated> {
-        let batch = Arc::new(batch);
         let start = Instant::now();
-        for worker in &mut self.stations.workers {
-            worker.order(Arc::clone(&batch));
-        }
-        let mut shares = Vec::with_capacity(self.stations.workers.len());
-        // The first one works now and here.
-        let (first, others) = self.stations.workers.split_at_mut(1);
-        shares.push(first[0].result()?);
-        let own_done = Instant::now();
-        for worker in others {
-            shares.push(worker.result()?);
-        }
-        let all_done = Instant::now();
+        let shares = self.shares.gradients(self.pool, &batch)?;
+        let computed = Instant::now();
         let (agent, step) = (&mut self.agent, self.step);
         let (stats, td_errors) = self.pool.run(|| Ok(agent.apply(shares, step)?))?;
         self.means.add(&self.rhythm.named(&stats, step));
         self.updates += 1;
-        self.time.gradient += own_done - start;
-        self.time.worker_wait += all_done - own_done;
-        self.time.apply += all_done.elapsed();
-        // Every worker has let it go before its result came.
-        let batch = Arc::into_inner(batch).context("a batch is still in use")?;
+        self.time.gradient += computed - start;
+        self.time.apply += computed.elapsed();
         Ok(Updated { batch, td_errors })
     }
 
@@ -271,7 +257,10 @@ impl<'a> Learner<'a> {
         if self.rhythm.syncs_target(self.step) {
             self.agent.sync_target();
         }
-        baggage.explorer.refresh();
+        self.pool.run(|| {
+            baggage.explorer.refresh();
+            Ok(())
+        })?;
         self.baggage = Some(baggage);
         self.step += self.rhythm.steps_per_round;
         self.time.env_wait += collected - start;
@@ -373,7 +362,6 @@ impl Training for Learner<'_> {
         let time = std::mem::take(&mut self.time);
         vec![
             ("gradient", time.gradient),
-            ("worker_wait", time.worker_wait),
             ("apply", time.apply),
             ("env_wait", time.env_wait),
             ("gather_wait", time.gather_wait),

@@ -6,7 +6,6 @@
 //! ```text
 //!  round k     collector   acts with the parameters of the round's start, steps the environments
 //!              learner     updates on the batches that were gathered in round k - 1
-//!              workers     compute shares of these updates' gradients
 //!              gatherer    gathers the batches of round k + 1, from the memory as it is at the round's start
 //!  its end     what was collected goes into the memory, the actor gets the new parameters
 //! ```
@@ -19,6 +18,7 @@
 //! | file | what is in it |
 //! | --- | --- |
 //! | [`learner`] | the rounds |
+//! | [`shares`] | the gradient of a batch |
 //! | [`stations`] | everyone who works for the learner |
 //! | [`explorer`] | chooses actions |
 //! | [`memory`] | the replay memory |
@@ -30,6 +30,7 @@ mod learner;
 mod memory;
 #[cfg(test)]
 mod probe_tests;
+mod shares;
 mod stations;
 
 use std::thread;
@@ -42,6 +43,7 @@ use self::explorer::{Epsilon, Explorer};
 pub(crate) use self::filing::{Filing, Opened};
 use self::learner::{Baggage, Learner, Rhythm};
 use self::memory::{Memory, Saved};
+pub(crate) use self::shares::Shares;
 use self::stations::Stations;
 use super::actors::{Actors, Footing};
 use super::collect::Collector;
@@ -114,15 +116,11 @@ fn with_learner<T>(
         thread::scope(|scope| {
             let footing = Footing::new(plan, threading, Home::ANYWHERE);
             let actors = Actors::start("actor", groups, footing)?;
-            let stations = Stations::start(
-                scope,
-                plan,
-                (&agent, config),
-                (collector, actors),
-                threading,
-            )?;
+            let stations = Stations::start(scope, (collector, actors), threading)?;
+            let shares = Shares::new(plan, &agent, config);
             let (memory, baggage) = ((memory, saved), (baggage, worlds.past));
-            let mut learner = Learner::new(rhythm, agent, memory, (stations, pool), baggage, start);
+            let agent = (agent, shares, pool);
+            let mut learner = Learner::new(rhythm, agent, memory, stations, baggage, start);
             drive(&mut learner, &spec)
         })
     })

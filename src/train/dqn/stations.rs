@@ -1,21 +1,18 @@
 //! Everyone who works for the learner of DQN.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::thread::Scope;
 
 use anyhow::Result;
-use rlrun_agents::dqn::{Dqn, DqnConfig, ShareGradient};
 use rlrun_agents::replay::{Replay, ReplayBatch};
 
 use super::learner::Baggage;
 use super::memory::Draw;
-use crate::plan::{Plan, Threading};
+use crate::plan::Threading;
 use crate::train::actors::Actors;
 use crate::train::collect::Collector;
 use crate::train::games::FinishedGame;
-use crate::train::home::{Homes, Visit};
-use crate::train::station::{Place, Station, share};
+use crate::train::station::{Place, Station};
 
 /// Everyone who works for the learner.
 pub(super) struct Stations<'a> {
@@ -23,8 +20,6 @@ pub(super) struct Stations<'a> {
     pub(super) collector: Station<'a, CollectOrder, (Baggage, Vec<FinishedGame>)>,
     /// Gathers batches from the memory.
     pub(super) gatherer: Station<'a, GatherOrder, Gathered>,
-    /// Compute shares of an update's gradient; the first works on the learner's thread.
-    pub(super) workers: Vec<Station<'a, Arc<ReplayBatch>, ShareGradient>>,
 }
 
 /// What the collector needs for a round.
@@ -54,14 +49,12 @@ pub(super) struct Gathered {
 }
 
 impl<'a> Stations<'a> {
-    /// Starts everyone: a thread for the collector, one for the gatherer, and one for every worker but the first.
+    /// Starts everyone: a thread for the collector and one for the gatherer.
     ///
     /// # Errors
     /// If a thread cannot be started.
     pub(super) fn start(
         scope: &'a Scope<'a, '_>,
-        plan: &Plan,
-        (agent, config): (&Dqn, &DqnConfig),
         (mut collector, mut actors): (Collector, Actors),
         threading: Threading,
     ) -> Result<Self> {
@@ -75,40 +68,10 @@ impl<'a> Stations<'a> {
             collector.swap_rollout(&mut baggage.rollout);
             Ok((baggage, games))
         };
-        let (n_workers, homes) = (plan.n_workers(), Homes::new(plan, threading));
-        let workers = (0..n_workers).map(|number| {
-            let (mut replica, home) = (agent.replica(), homes.of_worker(number));
-            let rows = rows(number, n_workers, config);
-            let work = move |batch: Arc<ReplayBatch>| {
-                let _visit = Visit::at(home);
-                Ok(replica.gradient(&batch, rows.clone()))
-            };
-            let place = if number == 0 { Place::Here } else { place };
-            Station::start(scope, &format!("worker-{number}"), place, work)
-        });
         Ok(Self {
             collector: Station::start(scope, "collector", place, collect)?,
             gatherer: Station::start(scope, "gatherer", place, gather)?,
-            workers: workers.collect::<Result<_>>()?,
         })
-    }
-}
-
-/// What worker `number` of `n` takes of a batch. The last one has the collector and its emulator beside it on its core, and what they
-/// do for a step takes about as long as the gradient of one and a half rows (`docs/performance.md`). So it takes so many fewer that
-/// all end together, but at least half of an equal share.
-fn rows(number: usize, n: usize, config: &DqnConfig) -> Range<usize> {
-    let batch_size = config.batch_size;
-    let steps = usize::try_from(config.steps_per_update).unwrap_or(batch_size);
-    let collecting = steps.min(batch_size) * 3 / 2;
-    let equal = batch_size / n;
-    let fewer = collecting * (n - 1) / n;
-    let last = equal.saturating_sub(fewer).max(equal.div_ceil(2));
-    let others = batch_size - last;
-    if number + 1 == n {
-        others..batch_size
-    } else {
-        share(number, n - 1, others)
     }
 }
 
@@ -131,45 +94,4 @@ fn gather(order: GatherOrder) -> Result<Gathered> {
         ready: buffers,
         spare,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::plan::{self, AgentPlan, Asked, Machine};
-
-    fn config(batch_size: usize, steps_per_update: u64) -> DqnConfig {
-        let asked = Asked {
-            sets: vec!["game=Pong".to_owned(), "agent=dqn".to_owned()],
-            ..Asked::default()
-        };
-        match plan::resolve(&asked, &Machine::detect()).unwrap().agent {
-            AgentPlan::Dqn(config, _) => DqnConfig {
-                batch_size,
-                steps_per_update,
-                ..config
-            },
-            AgentPlan::A2c(_) => panic!("dqn was asked for"),
-        }
-    }
-
-    #[test]
-    fn the_worker_beside_the_collector_takes_fewer_rows() {
-        assert_eq!(rows(0, 1, &config(32, 4)), 0..32);
-        assert_eq!([0, 1].map(|k| rows(k, 2, &config(32, 4))), [0..19, 19..32]);
-        assert_eq!([0, 1].map(|k| rows(k, 2, &config(32, 64))), [0..24, 24..32]);
-    }
-
-    #[test]
-    fn every_row_is_taken_once_and_no_worker_goes_without() {
-        for (batch_size, n) in [(1, 1), (2, 2), (3, 2), (7, 7), (32, 16), (33, 4), (512, 3)] {
-            for steps_per_update in [1, 4, 1000] {
-                let config = config(batch_size, steps_per_update);
-                let all: Vec<_> = (0..n).map(|number| rows(number, n, &config)).collect();
-                assert!(all.iter().all(|rows| !rows.is_empty()), "{all:?}");
-                let in_order: Vec<usize> = all.into_iter().flatten().collect();
-                assert_eq!(in_order, (0..batch_size).collect::<Vec<_>>());
-            }
-        }
-    }
 }

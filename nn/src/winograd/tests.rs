@@ -3,6 +3,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::*;
 use crate::init::Init;
+use crate::pool::in_a_pool;
 use crate::{CoordLayers, NatureConvs, Params, Tape, TorsoConfig, TorsoKind};
 
 const TORSOS: [TorsoConfig; 4] = [
@@ -167,7 +168,7 @@ fn other_frames_and_other_precisions_are_left_to_libtorch() {
             specs[1],
             specs[2],
         ];
-        DirectConvs::new(&specs, [n_frames, 84, 84], compute(precision)).is_some()
+        WinogradConvs::new(&specs, [n_frames, 84, 84], compute(precision)).is_some()
     };
     assert_eq!(kernels(4, Precision::Float32), has_avx512());
     assert!(!kernels(4, Precision::Bf16) && !kernels(1, Precision::Float32));
@@ -184,4 +185,54 @@ fn a_tape_of_two_networks_is_a_bug() {
     let mut tape = Tape::default();
     let features = [a, b].map(|convs| convs.record(&frames(0, 1, size), &mut tape));
     let _ = crate::gradients(&loss(&Tensor::cat(&features, 0)), &params.leaves(), tape);
+}
+
+/// Features and gradients of a tape in parts of three images, in a pool of so many threads or in none.
+fn in_parts(config: TorsoConfig, n_threads: Option<usize>) -> Option<(Tensor, Vec<Tensor>)> {
+    let size = [36, 44];
+    let run = || {
+        let (params, convs) = build(config, size)?;
+        let mut tape = Tape::in_parts(3);
+        let features = convs.record(&frames(0, 8, size), &mut tape);
+        let grads = crate::gradients(&loss(&features), &params.leaves(), tape);
+        Some((features.detach(), grads))
+    };
+    in_a_pool(n_threads, run)
+}
+
+#[test]
+fn parts_add_up_and_no_bit_depends_on_who_takes_them() {
+    for config in TORSOS {
+        let Some(alone) = in_parts(config, None) else {
+            return;
+        };
+        for n_threads in [1, 2, 5] {
+            assert_eq!(in_parts(config, Some(n_threads)).as_ref(), Some(&alone));
+        }
+        let (params, convs) = build(config, [36, 44]).unwrap();
+        let mut tape = Tape::default();
+        let features = convs.record(&frames(0, 8, [36, 44]), &mut tape);
+        let whole = crate::gradients(&loss(&features), &params.leaves(), tape);
+        for ((name, _), (parts, whole)) in params.iter().zip(alone.1.iter().zip(&whole)) {
+            assert_close(parts, whole, &format!("{name}, {config:?}"));
+        }
+    }
+}
+
+#[test]
+fn weights_that_change_are_seen_by_the_next_pass() {
+    let size = [36, 36];
+    let Some((params, convs)) = build(TORSOS[0], size) else {
+        return;
+    };
+    let look = || tch::no_grad(|| convs.forward(&frames(0, 1, size)));
+    let before = look();
+    tch::no_grad(|| {
+        let mut weight = params.tensors()[2].shallow_clone();
+        let _ = weight.g_mul_scalar_(1.5);
+    });
+    let after = look();
+    assert_ne!(after, before);
+    let other = convs.share();
+    assert_eq!(tch::no_grad(|| other.forward(&frames(0, 1, size))), after);
 }
