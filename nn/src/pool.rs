@@ -21,7 +21,7 @@ pub fn both<A: Send, B: Send>(
 }
 
 /// Does `work` with each item, on the threads of the rayon pool it is called in, one item at a time, whoever is free. Gives the results in
-/// the order of the items.
+/// the order of the items. As with [`both`], a thread that waits here may do any other job of the pool meanwhile.
 pub(crate) fn share_out<I: Send, T: Send>(
     items: Vec<I>,
     work: impl Fn(I) -> T + Send + Sync,

@@ -16,7 +16,8 @@
 //! cores ([`super::cores`]).
 //!
 //! Operations are counted as in [`rlrun_nn::Flops`]. Left out, and so in favour of the limit: the optimizer, the loss, all
-//! copies, the replay memory, and that no convolution runs as fast as a large product.
+//! copies, the replay memory, and that no convolution runs as fast as a large product. Against it: that the network's kernels make convolutions in half
+//! the multiplications where there is AVX-512 (Winograd's minimal filtering), which are counted in full.
 
 use anyhow::Result;
 use rlrun_nn::Flops;
@@ -94,7 +95,8 @@ impl Limit {
             "limit: a step takes {how}. E = {} us: {} steps/s of {} environments alone.\n\
              F/M = {} us: {} MFLOP of the network a step, at {} GFLOP/s of matrix products on {}.\n\
              What cores do is measured per core-second and counted for all of them, as if no other program ran.\n\
-             Left out: optimizer, loss, copies, and that convolutions are slower than large products.",
+             Left out: optimizer, loss, copies, that convolutions are slower than large products, and that\n\
+             minimal filtering, on CPUs with AVX-512, makes them in half the multiplications.",
             digits(self.env_us),
             digits(self.env_steps_per_s.median),
             self.env.n_envs,
@@ -137,7 +139,7 @@ fn flops_per_step(plan: &Plan, network: Flops) -> f64 {
     let n_workers = plan.n_workers();
     let acting = plan.env.n_envs / plan.env.n_groups;
     let forward = float(network.forward(acting as u64)) / float(acting as u64);
-    // Of all workers together: each takes the coordinates' operations once.
+    // Of all workers together: each takes the coordinates' operations once. Counted so for DQN, too, whose workers may share one pass.
     let learning = |n_rows: usize, n_forwards: u64| -> f64 {
         let shares = (0..n_workers).map(|number| share(number, n_workers, n_rows).len() as u64);
         let flops = shares.map(|n| n_forwards * network.forward(n) + network.backward(n));

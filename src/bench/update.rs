@@ -1,6 +1,6 @@
 //! `rlrun bench update`: one update as the plan describes it, without environments or a replay memory.
 //!
-//! As in a training the threads of an update share its gradient out, and then the step. The step size is zero: the work is the same, and the weights stay what they are.
+//! As in a training the workers share its gradient out, and the threads of an update the step; of DQN both are these. The step size is zero: the work is the same, and the weights stay what they are.
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -196,7 +196,7 @@ impl Plan {
     }
 
     /// Workers that share out each update, each with a thread of its own; those of A2C act for their environments, too. A GPU
-    /// has one.
+    /// has one. DQN's on a perceptron are idle: there is nothing to share out.
     pub(crate) fn n_workers(&self) -> usize {
         let shares = match &self.agent {
             AgentPlan::A2c(_) => self.env.n_groups,

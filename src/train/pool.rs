@@ -1,4 +1,4 @@
-//! The threads that share out what an update does to all weights: the product that is the largest layer's gradient, and the optimizer's step.
+//! The threads that share out an update: of DQN all of it, of A2C what it does to all weights, the product that is the largest layer's gradient and the optimizer's step.
 
 use anyhow::{Context, Result};
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -8,7 +8,7 @@ use tch::Device;
 use super::station::guarded;
 use crate::plan::{Plan, Threading};
 
-/// As many threads as there are workers, who rest meanwhile. None where there is nothing to share out: with one worker, under
+/// As many threads as there are workers; those of A2C rest meanwhile. None where there is nothing to share out: with one worker, under
 /// [`Threading::Serial`], on a GPU, and for a perceptron, whose layers are small.
 pub(crate) struct UpdatePool<'a>(Option<&'a ThreadPool>);
 

@@ -23,6 +23,11 @@ impl Actor {
         copy_all(&self.source, &self.params);
     }
 
+    /// As [`super::Dqn::fills_a_pool`].
+    pub fn fills_a_pool(&self) -> bool {
+        self.network.fills_a_pool()
+    }
+
     /// The values of all actions in a batch of observations, written to `values`.
     ///
     /// # Shapes

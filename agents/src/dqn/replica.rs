@@ -1,8 +1,10 @@
-//! What computes the gradient of a share of the batch, on a thread of its own.
+//! What computes the gradient of a batch, or of a share of it.
 //!
-//! The loss is a mean over transitions, so its gradient is a sum over shares of the batch. On a CPU one thread for each share
-//! beats libtorch's own threads (see `a2c::replica`). How the batch is shared out decides the order of sums, and so the
-//! rounding.
+//! The loss is a mean over transitions, so its gradient is a sum over shares of the batch. With kernels of ours one replica takes the whole batch, and the threads
+//! of the rayon pool it is called in share out its images and products. Where libtorch computes, one thread for each share beats libtorch's own threads (see
+//! `a2c::replica`), and how the batch is shared out decides the order of sums, and so the rounding.
+//!
+//! No graph is needed from the loss to the network's outputs: the slope is known ([`super::loss`]), and [`rlrun_nn::gradients_from`] goes on from there.
 
 use std::ops::Range;
 
@@ -15,7 +17,7 @@ use super::network::{Network, copy_out};
 use super::{DqnConfig, LossKind};
 use crate::replay::ReplayBatch;
 
-/// Images of a batch whose gradients are summed together before the others'.
+/// Images of a batch whose gradients are summed by themselves before they are added to the others': a piece of work for a thread.
 const PART: usize = 8;
 
 /// Second handles of the agent's networks. They see every change of the parameters.
@@ -86,33 +88,20 @@ impl Replica {
             reason = "a batch has far fewer than 2^52 transitions"
         )]
         let n_total = batch.len() as f64;
-        let Self {
-            online,
-            target,
-            params,
-            learning,
-            ..
-        } = self;
-        let (is_double, kind, device) = (self.double, self.loss, online.device());
+        let mut nets = Nets {
+            online: &mut self.online,
+            target: &mut self.target,
+            is_double: self.double,
+        };
+        let (params, kind) = (&self.params, self.loss);
+        let device = nets.online.device();
         // Captured for one size of the whole batch: it never changes.
-        let (grads, looks) = learning.call_for_gradients(&inputs, |inputs| {
+        let descend = |inputs: &[Tensor]| {
             let [obs_tm1, obs_t, numbers] = inputs else {
                 unreachable!("what is given below")
             };
-            let [obs_tm1, obs_t] = [obs_tm1, obs_t].map(Tensor::shallow_clone);
             let mut tape = Tape::in_parts(PART);
-            // Of Double, the online network's pass waits until it is done with the other one.
-            let again = is_double.then(|| obs_t.shallow_clone());
-            let (online, target, on_tape) = (&mut *online, &mut *target, &mut tape);
-            let ((q_tm1, q_t), q_target_t) = both(
-                move || {
-                    let q_tm1 = tch::with_grad(|| online.record(&obs_tm1, on_tape)); // [N, A]
-                    let q_t = again.map(|obs_t| tch::no_grad(|| online.forward(&obs_t))); // [N, A]
-                    (q_tm1, q_t)
-                },
-                move || tch::no_grad(|| target.forward(&obs_t)), // [N, A]
-            );
-            let value_t = bootstrap(&q_target_t, q_t.as_ref()); // [N]
+            let (q_tm1, value_t) = nets.look(obs_tm1, obs_t, &mut tape);
             let loss = loss(&q_tm1, &value_t, &Outcome::of(numbers), kind, n_total);
             let grads = gradients_from(&q_tm1, &loss.slope, params, tape);
             let mut looks = vec![loss.td_error, loss.q_taken, loss.terms];
@@ -121,7 +110,9 @@ impl Replica {
                 looks.push(norm_of(&whole).view([1]));
             }
             (grads, Tensor::cat(&looks, 0))
-        });
+        };
+        // A thread of a pool may begin this while it waits within a pass that draws no graph.
+        let (grads, looks) = tch::with_grad(|| self.learning.call_for_gradients(&inputs, descend));
         // All at once: each look at a GPU waits for it.
         let mut rows = Vec::new();
         copy_out(&looks, &mut rows);
@@ -147,6 +138,30 @@ impl Replica {
         let others = others.into_iter().flat_map(|all| &all[rows.clone()]);
         let numbers: Vec<f32> = actions.chain(others.copied()).collect();
         to_device(&numbers, self.online.device()).view([4, -1])
+    }
+}
+
+/// The networks of an update.
+struct Nets<'a> {
+    online: &'a mut Network,
+    target: &'a mut Network,
+    is_double: bool,
+}
+
+impl Nets<'_> {
+    /// The values of all actions at `obs_tm1` \[N, A\], for a gradient, and what `obs_t` is worth \[N\]; both networks at a time.
+    fn look(&mut self, obs_tm1: &Tensor, obs_t: &Tensor, tape: &mut Tape) -> (Tensor, Tensor) {
+        let [obs_tm1, obs_t, obs_t_again] = [obs_tm1, obs_t, obs_t].map(Tensor::shallow_clone);
+        let is_double = self.is_double;
+        let (online, target) = (&mut *self.online, &mut *self.target);
+        let online_part = move || {
+            let q_tm1 = tch::with_grad(|| online.record(&obs_tm1, tape)); // [N, A]
+            let q_t = is_double.then(|| tch::no_grad(|| online.forward(&obs_t_again))); // [N, A]
+            (q_tm1, q_t)
+        };
+        let target_part = move || tch::no_grad(|| target.forward(&obs_t)); // [N, A]
+        let ((q_tm1, q_t), q_target_t) = both(online_part, target_part);
+        (q_tm1, bootstrap(&q_target_t, q_t.as_ref()))
     }
 }
 

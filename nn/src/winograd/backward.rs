@@ -42,6 +42,8 @@ struct Images<'a> {
     dfeatures: &'a [f32],
 }
 
+/// Images that go back together where nothing is shared out.
+const AT_A_TIME: usize = 8;
 /// Numbers of the sums that a thread adds up at a time.
 const PIECE: usize = 1 << 14;
 
@@ -77,6 +79,8 @@ impl Pass {
         part: Option<usize>,
         sums: &mut Sums,
     ) {
+        let size = self.features().size();
+        assert_eq!(dfeatures.size(), size, "the gradient of something else");
         let dfeatures = dfeatures.contiguous();
         let (net, [a, b, c]) = (self.net, &self.activations);
         with_memory([], [&self.obs], |[]: [&mut [u8]; 0], [obs]| {
@@ -88,7 +92,11 @@ impl Pass {
                     dfeatures,
                 };
                 match part {
-                    None => net.add_gradients(&images, weights, sums),
+                    None => {
+                        for images in images.parts(AT_A_TIME, &net) {
+                            net.add_gradients(&images, weights, sums);
+                        }
+                    }
                     Some(part) => {
                         let parts = images.parts(part, &net).collect();
                         let of_parts = share_out(parts, |images: Images<'_>| {
@@ -114,7 +122,7 @@ impl Sums {
         }
     }
 
-    fn parts(&self) -> impl Iterator<Item = &Vec<f32>> {
+    fn all(&self) -> impl Iterator<Item = &Vec<f32>> {
         self.weights.iter().chain(&self.added)
     }
 
@@ -129,7 +137,7 @@ impl Sums {
             pieces.collect(),
             |(idx, first, sum): (usize, usize, &mut [f32])| {
                 for other in others {
-                    let other = other.parts().nth(idx).expect("as many as these");
+                    let other = other.all().nth(idx).expect("as many as these");
                     let other = &other[first..][..sum.len()];
                     on_widest_vectors(|| {
                         for (sum, other) in sum.iter_mut().zip(other) {

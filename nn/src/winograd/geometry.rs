@@ -1,6 +1,6 @@
 //! Where the numbers of a convolution lie.
 
-use super::transform::{N_POINTS, POINTS, Patch, step};
+use super::transform::{N_POINTS, POINTS, Patch, apart};
 use crate::ConvSpec;
 
 /// Where the numbers of a convolution lie.
@@ -63,7 +63,7 @@ impl Geometry {
 
     /// Room for the weights at the points.
     pub(super) fn n_weights_at_points(&self) -> usize {
-        N_POINTS * step(self.block_channels() * self.out_channels)
+        N_POINTS * apart(self.block_channels() * self.out_channels)
     }
 
     pub(super) fn n_tiles(&self) -> usize {
@@ -91,11 +91,11 @@ impl Geometry {
     pub(super) fn blocks(&self, at: [usize; 2], channel: usize) -> Patch {
         let in_row = self.in_width * self.in_channels;
         let (row, place) = self.within_block(channel);
-        let steps = [self.stride * in_row, self.stride * self.in_channels];
+        let strides = [self.stride * in_row, self.stride * self.in_channels];
         let n_blocks = self.out_size.map(|size| size + self.taps - 1);
         Patch {
-            start: at[0] * steps[0] + at[1] * steps[1] + row * in_row + place,
-            steps,
+            start: at[0] * strides[0] + at[1] * strides[1] + row * in_row + place,
+            strides,
             size: [n_blocks[0] - at[0], n_blocks[1] - at[1]],
         }
     }
@@ -103,10 +103,10 @@ impl Geometry {
     /// The outputs of the tile at `at`.
     #[inline]
     pub(super) fn outputs(&self, at: [usize; 2], channel: usize) -> Patch {
-        let steps = [self.out_size[1] * self.out_channels, self.out_channels];
+        let strides = [self.out_size[1] * self.out_channels, self.out_channels];
         Patch {
-            start: at[0] * steps[0] + at[1] * steps[1] + channel,
-            steps,
+            start: at[0] * strides[0] + at[1] * strides[1] + channel,
+            strides,
             size: [0, 1].map(|axis| self.tile.min(self.out_size[axis] - at[axis])),
         }
     }
@@ -115,10 +115,10 @@ impl Geometry {
     pub(super) fn taps_of(&self, block_channel: usize, out: usize) -> Patch {
         let (row, place) = self.within_block(block_channel);
         let in_row = self.kernel * self.in_channels;
-        let steps = [self.stride * in_row, self.stride * self.in_channels];
+        let strides = [self.stride * in_row, self.stride * self.in_channels];
         Patch {
             start: (row * in_row + place) * self.out_channels + out,
-            steps: steps.map(|step| step * self.out_channels),
+            strides: strides.map(|stride| stride * self.out_channels),
             size: [self.taps; 2],
         }
     }
@@ -127,10 +127,10 @@ impl Geometry {
     pub(super) fn turned_taps_of(&self, block_channel: usize, out: usize) -> Patch {
         let (row, place) = self.within_block(block_channel);
         let (column, channel) = (place / self.in_channels, place % self.in_channels);
-        let step = self.out_channels * self.in_channels;
+        let of_place = self.out_channels * self.in_channels;
         Patch {
-            start: (row * self.kernel + column) * step + out * self.in_channels + channel,
-            steps: [self.stride * self.kernel * step, self.stride * step],
+            start: (row * self.kernel + column) * of_place + out * self.in_channels + channel,
+            strides: [self.stride * self.kernel * of_place, self.stride * of_place],
             size: [self.taps; 2],
         }
     }

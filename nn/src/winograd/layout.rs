@@ -77,7 +77,7 @@ impl Layer {
         weights
     }
 
-    /// Weights of the image's channels, or their gradient, as a tensor `[out, k, k, in]`.
+    /// What [`Self::unpack`] gave as a tensor `[out, k, k, in]`.
     pub(super) fn tensor(&self, weights: &[f32]) -> Tensor {
         let Geometry {
             in_channels,

@@ -9,9 +9,9 @@
 //! x [H,W,in] -> [16, tiles, blocks] -------> [16, tiles, outputs] ------> y [H',W',out]
 //! ```
 //!
-//! An image goes through all layers, and back, before the next ones: what a layer made is what the next one finds in the cache.
-//! Gradients are summed tile by tile in the order of images, so no bit depends on threads or on which images come together. Values and gradients are
-//! those of libtorch to rounding. `docs/performance.md` has the speed.
+//! A few images go through all layers, and back, before the next ones: what a layer made is what the next one finds in the cache.
+//! Gradients are summed tile by tile in the order of images, or in parts of so many images whose sums are added in their order: no bit depends on threads. Values
+//! and gradients are those of libtorch to rounding. `docs/performance.md` has the speed.
 
 mod backward;
 mod geometry;
@@ -28,7 +28,7 @@ use tch::{Device, Kind, Tensor};
 pub(crate) use self::backward::{Pass, gradients};
 use self::geometry::{Geometry, Layer, count};
 use self::product::multiply;
-use self::transform::{N_POINTS, make, see, step};
+use self::transform::{N_POINTS, apart, make, see};
 use crate::lanes::on_avx512;
 use crate::pixels::interleave;
 use crate::pool::share_out;
@@ -196,7 +196,8 @@ impl WinogradConvs {
 impl Kept {
     /// Makes them those of `weight`, which may have changed.
     fn renew(&mut self, layer: &Layer, weight: &[f32]) {
-        if self.weight != weight {
+        let bits = bytemuck::cast_slice::<f32, u32>;
+        if bits(&self.weight) != bits(weight) {
             self.weight.clear();
             self.weight.extend_from_slice(weight);
             layer.weigh(weight, &mut self.points);
@@ -298,25 +299,25 @@ impl Room {
     fn of(&mut self, sizes: [usize; 2]) -> [&mut [f32]; 2] {
         let mut room = [&mut self.inputs, &mut self.outputs];
         for (room, size) in room.iter_mut().zip(sizes) {
-            if room.len() < N_POINTS * step(size) {
-                room.resize(N_POINTS * step(size), 0.0);
+            if room.len() < N_POINTS * apart(size) {
+                room.resize(N_POINTS * apart(size), 0.0);
             }
         }
         let [inputs, outputs] = room;
         [
-            &mut inputs[..N_POINTS * step(sizes[0])],
-            &mut outputs[..N_POINTS * step(sizes[1])],
+            &mut inputs[..N_POINTS * apart(sizes[0])],
+            &mut outputs[..N_POINTS * apart(sizes[1])],
         ]
     }
 }
 
 /// The `n` numbers at each point.
 fn at_points(all: &[f32], n: usize) -> impl Iterator<Item = &[f32]> {
-    all.chunks_exact(step(n)).map(move |point| &point[..n])
+    all.chunks_exact(apart(n)).map(move |point| &point[..n])
 }
 
 /// The same to be written.
 fn at_points_mut(all: &mut [f32], n: usize) -> impl Iterator<Item = &mut [f32]> {
-    all.chunks_exact_mut(step(n))
+    all.chunks_exact_mut(apart(n))
         .map(move |point| &mut point[..n])
 }

@@ -7,7 +7,7 @@ use crate::lanes::{LANES, Lanes, add_product, load_all, store_all, zero};
 /// Vectors of a row of the result that are made together.
 const TILE_VECTORS: usize = 2;
 /// The columns of a result must be a multiple of this.
-pub(super) const TILE_COLUMNS: usize = LANES * TILE_VECTORS;
+const TILE_COLUMNS: usize = LANES * TILE_VECTORS;
 /// Most rows that are made together: with two vectors each and two of weights they fill the registers.
 const MAX_ROWS: usize = 13;
 /// Rows of a sum of outer products that are made together.

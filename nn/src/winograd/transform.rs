@@ -41,9 +41,9 @@ pub(super) const POINTS: usize = 4;
 /// Points of a tile.
 pub(super) const N_POINTS: usize = POINTS * POINTS;
 
-/// From one point to the next, for so many numbers at each. One vector more than these: where steps are powers of two, the points of a tile
+/// From one point to the next, for so many numbers at each. One vector more than these: where distances are powers of two, the points of a tile
 /// fall on each other's places in the cache, and a transform took four times as long.
-pub(super) const fn step(n: usize) -> usize {
+pub(super) const fn apart(n: usize) -> usize {
     n + LANES
 }
 
@@ -143,7 +143,7 @@ fn to_taps<const TAPS: usize>([a, b, c, d]: [Lanes; POINTS]) -> [Lanes; POINTS] 
 pub(super) struct Patch {
     pub(super) start: usize,
     /// From a row to the next, and from a column to the next.
-    pub(super) steps: [usize; 2],
+    pub(super) strides: [usize; 2],
     /// Rows and columns.
     pub(super) size: [usize; 2],
 }
@@ -171,7 +171,7 @@ impl Patch {
 
     #[inline]
     fn at(self, row: usize, column: usize) -> usize {
-        self.start + row * self.steps[0] + column * self.steps[1]
+        self.start + row * self.strides[0] + column * self.strides[1]
     }
 }
 
@@ -187,14 +187,14 @@ fn vector_mut(into: &mut [f32], start: usize) -> &mut [f32; LANES] {
     vector.expect("numbers come in whole vectors")
 }
 
-/// The vectors of a tile at all points, the first one at `start` and the others `step` apart. A macro, because the compiler kept calls
+/// The vectors of a tile at all points, the first one at `start` and the others `apart` from it and each other. A macro, because the compiler kept calls
 /// of a function.
 macro_rules! points_at {
-    ($from:expr, $start:expr, $step:expr) => {{
+    ($from:expr, $start:expr, $apart:expr) => {{
         let mut square = [[zero(); POINTS]; POINTS];
         for row in 0..POINTS {
             for column in 0..POINTS {
-                let start = $start + (POINTS * row + column) * $step;
+                let start = $start + (POINTS * row + column) * $apart;
                 square[row][column] = load(vector($from, start));
             }
         }
@@ -204,11 +204,11 @@ macro_rules! points_at {
 
 /// Puts them there.
 macro_rules! put_points_at {
-    ($square:expr, $into:expr, $start:expr, $step:expr) => {{
+    ($square:expr, $into:expr, $start:expr, $apart:expr) => {{
         let square: Square = $square;
         for row in 0..POINTS {
             for column in 0..POINTS {
-                let start = $start + (POINTS * row + column) * $step;
+                let start = $start + (POINTS * row + column) * $apart;
                 store(square[row][column], vector_mut($into, start));
             }
         }
@@ -228,12 +228,12 @@ pub(super) fn see(
     points: &mut [f32],
 ) {
     let n = geometry.block_channels();
-    let step = step(n_tiles * n);
+    let apart = apart(n_tiles * n);
     for (tile, at) in geometry.tiles().enumerate() {
         for channel in (0..n).step_by(LANES) {
             let patch = geometry.blocks(at, channel);
             let start = (first + tile) * n + channel;
-            put_points_at!(both_ways!(to_points, patch.load(x)), points, start, step);
+            put_points_at!(both_ways!(to_points, patch.load(x)), points, start, apart);
         }
     }
 }
@@ -251,11 +251,11 @@ pub(super) fn add_seen(
     dx: &mut [f32],
 ) {
     let n = geometry.block_channels();
-    let step = step(n_tiles * n);
+    let apart = apart(n_tiles * n);
     for (tile, at) in geometry.tiles().enumerate() {
         for channel in (0..n).step_by(LANES) {
             let start = (first + tile) * n + channel;
-            let square = both_ways!(from_points, points_at!(points, start, step));
+            let square = both_ways!(from_points, points_at!(points, start, apart));
             let patch = geometry.blocks(at, channel);
             for row in 0..POINTS {
                 for column in 0..POINTS {
@@ -283,12 +283,12 @@ pub(super) fn make<const TAPS: usize>(
     y: &mut [f32],
 ) {
     let n = geometry.out_channels;
-    let step = step(n_tiles * n);
+    let apart = apart(n_tiles * n);
     let is_everywhere = map.len() == n;
     for (tile, at) in geometry.tiles().enumerate() {
         for channel in (0..n).step_by(LANES) {
             let start = (first + tile) * n + channel;
-            let outputs = both_ways!(to_outputs::<TAPS>, points_at!(points, start, step));
+            let outputs = both_ways!(to_outputs::<TAPS>, points_at!(points, start, apart));
             let patch = geometry.outputs(at, channel);
             for row in 0..POINTS - 1 {
                 for column in 0..POINTS - 1 {
@@ -317,12 +317,17 @@ pub(super) fn unmake<const TAPS: usize>(
     points: &mut [f32],
 ) {
     let n = geometry.out_channels;
-    let step = step(n_tiles * n);
+    let apart = apart(n_tiles * n);
     for (tile, at) in geometry.tiles().enumerate() {
         for channel in (0..n).step_by(LANES) {
             let outputs = geometry.outputs(at, channel).load(dy);
             let start = (first + tile) * n + channel;
-            put_points_at!(both_ways!(of_outputs::<TAPS>, outputs), points, start, step);
+            put_points_at!(
+                both_ways!(of_outputs::<TAPS>, outputs),
+                points,
+                start,
+                apart
+            );
         }
     }
 }
@@ -335,12 +340,12 @@ pub(super) fn unmake<const TAPS: usize>(
 #[inline(never)]
 pub(super) fn weigh<const TAPS: usize>(geometry: &Geometry, weight: &[f32], points: &mut [f32]) {
     let (n, n_out) = (geometry.block_channels(), geometry.out_channels);
-    let step = step(n * n_out);
+    let apart = apart(n * n_out);
     for block_channel in 0..n {
         for channel in (0..n_out).step_by(LANES) {
             let taps = geometry.taps_of(block_channel, channel).load(weight);
             let start = block_channel * n_out + channel;
-            put_points_at!(both_ways!(of_taps::<TAPS>, taps), points, start, step);
+            put_points_at!(both_ways!(of_taps::<TAPS>, taps), points, start, apart);
         }
     }
 }
@@ -357,12 +362,12 @@ pub(super) fn weigh_turned<const TAPS: usize>(
     points: &mut [f32],
 ) {
     let (n, n_out) = (geometry.block_channels(), geometry.out_channels);
-    let step = step(n * n_out);
+    let apart = apart(n * n_out);
     for out in 0..n_out {
         for block_channel in (0..n).step_by(LANES) {
             let taps = geometry.turned_taps_of(block_channel, out).load(weight);
             let start = out * n + block_channel;
-            put_points_at!(both_ways!(of_taps::<TAPS>, taps), points, start, step);
+            put_points_at!(both_ways!(of_taps::<TAPS>, taps), points, start, apart);
         }
     }
 }
@@ -375,11 +380,11 @@ pub(super) fn weigh_turned<const TAPS: usize>(
 #[inline(never)]
 pub(super) fn unweigh<const TAPS: usize>(geometry: &Geometry, points: &[f32], dw: &mut [f32]) {
     let (n, n_out) = (geometry.block_channels(), geometry.out_channels);
-    let step = step(n * n_out);
+    let apart = apart(n * n_out);
     for block_channel in 0..n {
         for channel in (0..n_out).step_by(LANES) {
             let start = block_channel * n_out + channel;
-            let taps = both_ways!(to_taps::<TAPS>, points_at!(points, start, step));
+            let taps = both_ways!(to_taps::<TAPS>, points_at!(points, start, apart));
             let patch = geometry.taps_of(block_channel, channel);
             for row in 0..TAPS {
                 for column in 0..TAPS {

@@ -130,6 +130,32 @@ fn an_action_that_depends_on_a_position_is_learned_with_every_switch() {
     }
 }
 
+/// Frames of Atari, for which there may be kernels; nothing to learn in so few rounds, but something to compute.
+#[test]
+fn of_stacked_frames_neither_threads_nor_how_many_there_are_change_a_bit() {
+    let digest = |n_threads: &str, threading, more: &[&str]| {
+        let threads = format!("learner.threads={n_threads}");
+        let sets = ["dqn.learning_starts_steps=40", &threads];
+        trained(&plan("Pong", &[&sets, more].concat()), threading, 30)
+    };
+    for more in [
+        &["torso.kind=coordconv", "torso.coord_layers=all"][..],
+        &["dqn.double=true", "dqn.dueling=true", "dqn.batch_size=33"],
+    ] {
+        let (actor, two) = digest("2", Threading::Actors, more);
+        assert_eq!(digest("2", Threading::Serial, more).1, two, "{more:?}");
+        if actor.fills_a_pool() {
+            for n_threads in ["1", "3"] {
+                assert_eq!(
+                    digest(n_threads, Threading::Actors, more).1,
+                    two,
+                    "{more:?}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn threads_change_no_bit_and_neither_does_a_second_run() {
     for sets in [
