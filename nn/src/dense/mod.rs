@@ -13,7 +13,6 @@ mod tests;
 
 use std::ops::Range;
 
-use rayon::prelude::*;
 use tch::{Device, Kind, Tensor};
 
 use self::kernel::{TILE_INPUTS, TILE_OUTPUTS, forward_relu, input_gradient, weight_gradient};
@@ -163,7 +162,7 @@ impl Factors {
 pub(crate) fn sum_products<T: Send>(
     products: &[&Factors],
     dw: &Tensor,
-    look: impl Fn(&[f32]) -> T + Sync,
+    look: impl Fn(&[f32]) -> T + Send + Sync,
 ) -> Vec<T> {
     let size = products[0].size();
     let is_alike = |product: &&Factors| product.size() == size;
@@ -174,18 +173,12 @@ pub(crate) fn sum_products<T: Send>(
     let mut seen = Vec::new();
     with_memories(&[dw], &read, |mut written, read| {
         let pairs = read.as_chunks().0;
-        let make = |(idx, piece): (usize, &mut [f32])| {
+        let pieces = written[0].chunks_mut(PIECE_OUTPUTS * n_in).enumerate();
+        seen = share_out(pieces.collect(), |(idx, piece): (usize, &mut [f32])| {
             let first_out = idx * PIECE_OUTPUTS;
             on_avx512!(weight_gradient(pairs, n_out, first_out, n_in, piece));
             look(piece)
-        };
-        let (dw, piece_len) = (&mut *written[0], PIECE_OUTPUTS * n_in);
-        if is_in_a_pool() {
-            let pieces = dw.par_chunks_mut(piece_len).enumerate();
-            pieces.map(make).collect_into_vec(&mut seen);
-        } else {
-            seen.extend(dw.chunks_mut(piece_len).enumerate().map(make));
-        }
+        });
     });
     seen
 }
