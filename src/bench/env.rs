@@ -155,7 +155,7 @@ impl RandomWalk {
     /// # Errors
     /// If they cannot be made or stepped.
     pub(super) fn start(plan: &Plan) -> Result<Self> {
-        let (worlds, ()) = worlds_and(plan, &Retracing::default(), Homes::ANYWHERE, |_| Ok(()))?;
+        let (worlds, ()) = worlds_and(plan, &Retracing::default(), Homes::Anywhere, |_| Ok(()))?;
         let groups = worlds.groups.into_iter();
         let groups = groups.map(|(group, standing)| (group, standing.batch));
         let mut started = Self {

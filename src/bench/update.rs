@@ -119,7 +119,7 @@ fn measure(plan: &Plan, agent: Agent, clock: Clock) -> Result<Vec<Parts>> {
             let mut shares = Shares::new(plan, &agent, config);
             repeats(
                 clock,
-                || shares.gradients(pool, &batch),
+                || pool.run(|| Ok(shares.gradients(&batch))),
                 |shares| {
                     pool.run(|| Ok(agent.apply(shares, 0)?))?;
                     Ok(())

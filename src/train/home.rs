@@ -1,62 +1,102 @@
 //! Which core a thread lives on.
 //!
-//! A worker of A2C, its actors and their emulators take turns: while one of them works the others wait. Left to itself the
-//! system often wakes one on the other worker's core, where it waits for a turn of some milliseconds and finds cold caches. With
-//! a core for each worker and all that belongs to it, two cores take 2480 steps/s instead of 2280 (docs/performance.md).
+//! Some threads take turns: while one of them works the others wait. Left to itself the system often wakes one on a core where
+//! somebody else computes, and it waits for a turn of some milliseconds while the core it came from has nothing to do. So all that take turns
+//! share a core (docs/performance.md has what it gives):
 //!
-//! That serves where the workers are as many as the cores; with fewer, the emulators need the others. It changes no number. A
-//! program beside this one takes turns with the one worker on its core, and the others wait: `learner.own_cores = false` leaves
+//! | agent | together on a core |
+//! | --- | --- |
+//! | A2C | a worker, its actors and their emulators |
+//! | DQN | the collector, all actors and emulators, and the last thread of the update, which [rests](super::pool::UpdatePool::lend_core) while they work |
+//!
+//! That serves where there are as many workers as cores; with fewer, the emulators need the others. It changes no number. A
+//! program beside this one takes turns with whoever lives on its core, and the others wait: `learner.own_cores = false` leaves
 //! the choice to the system.
 
+use rlrun_nn::TorsoKind;
+
 use super::station::share;
-use crate::plan::{Plan, Threading};
+use crate::plan::{AgentPlan, EnvPlan, Plan, Threading};
 
 /// Where the threads of a run live.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Homes {
-    n_workers: usize,
-    n_groups: usize,
-    has_own_cores: bool,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Homes {
+    /// Everyone on any core.
+    Anywhere,
+    /// Each worker of A2C on a core, with its share of the groups.
+    Workers {
+        /// As many as cores.
+        n_workers: usize,
+        /// Of the run.
+        n_groups: usize,
+    },
+    /// Each thread of DQN's updates on a core, and with the last one all groups.
+    Updaters {
+        /// As many as cores.
+        n_threads: usize,
+    },
 }
 
 /// Where a thread lives: on one core, or on any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Home(Option<usize>);
 
-impl Homes {
-    /// Everyone on any core.
-    pub(crate) const ANYWHERE: Self = Self {
-        n_workers: 1,
-        n_groups: 1,
-        has_own_cores: false,
-    };
+/// With so many cores one is enough for any number of emulators beside the updates of DQN: a step of one takes 0.3 ms of a core, its share of an
+/// update 3 ms. One environment needs no more than one core anyway.
+const ONE_IS_ENOUGH_OF: usize = 4;
 
+impl Homes {
     /// Those of a run by `plan`.
     pub(crate) fn new(plan: &Plan, threading: Threading) -> Self {
         let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self::on(n_cores, plan, threading)
+    }
+
+    fn on(n_cores: usize, plan: &Plan, threading: Threading) -> Self {
         let n_workers = plan.n_workers();
+        let EnvPlan {
+            n_envs, n_groups, ..
+        } = plan.env;
         let has_own_cores = plan.learner.own_cores
             && threading == Threading::Actors
             && n_workers == n_cores
             && n_cores > 1;
-        Self {
-            n_workers,
-            n_groups: plan.env.n_groups,
-            has_own_cores,
+        match &plan.agent {
+            AgentPlan::A2c(_) if has_own_cores => Self::Workers {
+                n_workers,
+                n_groups,
+            },
+            AgentPlan::Dqn(..)
+                if has_own_cores
+                    && (n_envs == 1 || n_cores <= ONE_IS_ENOUGH_OF)
+                    && plan.torso.kind != TorsoKind::Mlp =>
+            {
+                Self::Updaters {
+                    n_threads: n_workers,
+                }
+            }
+            _ => Self::Anywhere,
         }
     }
 
-    /// That of a worker and of everyone who works for it.
+    /// That of a worker of A2C or a thread of DQN's updates.
     pub(crate) fn of_worker(self, number: usize) -> Home {
-        Home(self.has_own_cores.then_some(number))
+        Home((self != Self::Anywhere).then_some(number))
     }
 
-    /// That of a group of environments: its worker's.
+    /// That of a group of environments, and of whoever waits for it.
     pub(crate) fn of_group(self, group: usize) -> Home {
-        let owns = |&number: &usize| share(number, self.n_workers, self.n_groups).contains(&group);
-        (0..self.n_workers)
-            .find(owns)
-            .map_or(Home::ANYWHERE, |number| self.of_worker(number))
+        match self {
+            Self::Anywhere => Home::ANYWHERE,
+            Self::Workers {
+                n_workers,
+                n_groups,
+            } => {
+                let owns = |&number: &usize| share(number, n_workers, n_groups).contains(&group);
+                Home((0..n_workers).find(owns))
+            }
+            Self::Updaters { n_threads } => self.of_worker(n_threads - 1),
+        }
     }
 }
 
@@ -133,6 +173,47 @@ mod tests {
     use rustix::thread::sched_getaffinity;
 
     use super::*;
+    use crate::plan::{self, Asked, Machine};
+
+    /// Where the groups of such a run live on so many cores, with as many workers.
+    fn homes(n_cores: usize, sets: &[&str]) -> Homes {
+        let threads = format!("learner.threads={n_cores}");
+        let sets = sets.iter().copied().chain(["learner.device=cpu", &threads]);
+        let asked = Asked {
+            sets: sets.map(str::to_owned).collect(),
+            ..Asked::default()
+        };
+        let plan = plan::resolve(&asked, &Machine::detect()).expect("a plan");
+        for threading in [Threading::Serial, Threading::ActorsOnSharedCores] {
+            assert_eq!(Homes::on(n_cores, &plan, threading), Homes::Anywhere);
+        }
+        let more_cores = Homes::on(n_cores + 1, &plan, Threading::Actors);
+        assert_eq!(more_cores, Homes::Anywhere);
+        Homes::on(n_cores, &plan, Threading::Actors)
+    }
+
+    #[test]
+    fn groups_of_a2c_live_with_their_workers() {
+        let of = homes(2, &["game=Pong", "env.n_envs=8", "env.n_groups=4"]);
+        let cores = [0, 1, 2, 3].map(|group| of.of_group(group));
+        assert_eq!(cores, [0, 0, 1, 1].map(|core| Home(Some(core))));
+        assert_eq!(of.of_worker(1), Home(Some(1)));
+    }
+
+    #[test]
+    fn groups_of_dqn_live_with_the_last_thread_of_the_update_where_one_core_is_enough() {
+        let dqn = |n_cores, n_envs: &str, more: &[&str]| {
+            let sets = [&["game=Pong", "agent=dqn", n_envs], more].concat();
+            homes(n_cores, &sets).of_group(0)
+        };
+        assert_eq!(dqn(2, "env.n_envs=1", &[]), Home(Some(1)));
+        assert_eq!(dqn(2, "env.n_envs=8", &[]), Home(Some(1)));
+        assert_eq!(dqn(16, "env.n_envs=1", &[]), Home(Some(15)));
+        assert_eq!(dqn(16, "env.n_envs=8", &[]), Home::ANYWHERE);
+        assert_eq!(dqn(1, "env.n_envs=1", &[]), Home::ANYWHERE);
+        let asked_not_to = ["learner.own_cores=false"];
+        assert_eq!(dqn(2, "env.n_envs=1", &asked_not_to), Home::ANYWHERE);
+    }
 
     fn n_cores_here() -> u32 {
         sched_getaffinity(None)

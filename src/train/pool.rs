@@ -1,16 +1,27 @@
 //! The threads that share out an update: of DQN all of it, of A2C what it does to all weights, the product that is the largest layer's gradient and the optimizer's step.
 
 use anyhow::{Context, Result};
+use crossbeam_channel::{Sender, bounded};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use rlrun_nn::TorsoKind;
 use tch::Device;
 
+use super::home::Homes;
 use super::station::guarded;
 use crate::plan::{Plan, Threading};
 
 /// As many threads as there are workers; those of A2C rest meanwhile. None where there is nothing to share out: with one worker, under
 /// [`Threading::Serial`], on a GPU, and for a perceptron, whose layers are small.
-pub(crate) struct UpdatePool<'a>(Option<&'a ThreadPool>);
+pub(crate) struct UpdatePool<'a> {
+    threads: Option<&'a ThreadPool>,
+    homes: Homes,
+}
+
+/// A core that [`UpdatePool::lend_core`] lends, until this is dropped.
+pub(crate) struct LentCore {
+    /// Nothing is ever sent.
+    _resting: Sender<()>,
+}
 
 impl UpdatePool<'_> {
     /// Runs `drive` with the pool of a training, and joins its threads.
@@ -28,19 +39,43 @@ impl UpdatePool<'_> {
             || plan.learner.compute().device != Device::Cpu
             || plan.torso.kind == TorsoKind::Mlp
         {
-            return drive(&UpdatePool(None));
+            let (threads, homes) = (None, Homes::Anywhere);
+            return drive(&UpdatePool { threads, homes });
         }
+        let homes = Homes::new(plan, threading);
+        let has_cores = matches!(homes, Homes::Updaters { .. });
         let builder = ThreadPoolBuilder::new()
             .num_threads(n_threads)
             .thread_name(|number| format!("update-{number}"));
         let live = |thread: rayon::ThreadBuilder| {
             // libtorch's own threads split every single operation and wait for each other after it.
             tch::set_num_threads(1);
+            if has_cores {
+                homes.of_worker(thread.index()).move_in();
+            }
             thread.run();
         };
         builder
-            .build_scoped(live, |pool| drive(&UpdatePool(Some(pool))))
+            .build_scoped(live, |pool| {
+                let threads = Some(pool);
+                drive(&UpdatePool { threads, homes })
+            })
             .context("starting the threads of an update")?
+    }
+
+    /// Lets the last thread rest, so that its core is free for those who [live](Homes::Updaters) there; the others go on. None where nobody does.
+    pub(crate) fn lend_core(&self) -> Option<LentCore> {
+        let (Some(pool), Homes::Updaters { n_threads }) = (self.threads, self.homes) else {
+            return None;
+        };
+        let (resting, until_dropped) = bounded::<()>(0);
+        pool.spawn_broadcast(move |context| {
+            if context.index() + 1 == n_threads {
+                // That it is dropped is all there is to hear.
+                let _ = until_dropped.recv();
+            }
+        });
+        Some(LentCore { _resting: resting })
     }
 
     /// Does `work` on them and waits for it. A panic is an error.
@@ -49,7 +84,7 @@ impl UpdatePool<'_> {
     /// Those of the work.
     pub(crate) fn run<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
         let work = || guarded(work);
-        match self.0 {
+        match self.threads {
             Some(pool) => pool.install(work),
             None => work(),
         }
@@ -58,6 +93,8 @@ impl UpdatePool<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use anyhow::anyhow;
     use rayon::prelude::*;
 
@@ -91,6 +128,48 @@ mod tests {
             });
             assert!(panicked.unwrap_err().to_string().contains("piece five"));
             assert_eq!(pool.run(|| Ok(rayon::current_num_threads()))?, 2);
+            Ok(())
+        })
+        .unwrap();
+    }
+
+    /// Two threads of an update with cores of their own, wherever the test runs.
+    fn with_own_cores(drive: impl FnOnce(&UpdatePool<'_>)) {
+        let homes = Homes::Updaters { n_threads: 2 };
+        let threads = ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        let threads = Some(&threads);
+        drive(&UpdatePool { threads, homes });
+    }
+
+    #[test]
+    fn while_a_core_is_lent_the_other_threads_do_the_work() {
+        with_own_cores(|pool| {
+            let workers = || {
+                let work = || {
+                    let who = (0..64).into_par_iter().map(|_| {
+                        (0..50).for_each(|_| std::thread::yield_now());
+                        rayon::current_thread_index()
+                    });
+                    Ok(who.collect::<BTreeSet<_>>())
+                };
+                pool.run(work).unwrap()
+            };
+            for _ in 0..3 {
+                let core = pool.lend_core().unwrap();
+                // The one that is to rest may have to wake up first, and may have taken something by then.
+                let rests = std::iter::repeat_with(workers).take(100);
+                assert!(rests.into_iter().any(|who| who == [Some(0)].into()));
+                drop(core);
+                let both = std::iter::repeat_with(workers).take(100);
+                assert!(both.into_iter().any(|who| who.len() == 2));
+            }
+        });
+    }
+
+    #[test]
+    fn no_core_is_lent_where_nobody_lives() {
+        UpdatePool::with(&plan("Pong"), Threading::ActorsOnSharedCores, |pool| {
+            assert!(pool.lend_core().is_none());
             Ok(())
         })
         .unwrap();

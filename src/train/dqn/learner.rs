@@ -206,9 +206,11 @@ impl<'a> Learner<'a> {
     fn start_round(&mut self) -> Result<()> {
         let baggage = self.baggage.take().context("a round has failed before")?;
         let step = self.step;
-        self.stations
-            .collector
-            .order(CollectOrder { step, baggage });
+        self.stations.collector.order(CollectOrder {
+            step,
+            baggage,
+            core: self.pool.lend_core(),
+        });
         let next_step = step + self.rhythm.steps_per_round;
         let n_kept = self.spare.len() - self.rhythm.updates_at(next_step).min(self.spare.len());
         let config = &self.rhythm.config;
@@ -228,11 +230,12 @@ impl<'a> Learner<'a> {
 
     /// An update on a batch.
     fn update(&mut self, batch: ReplayBatch) -> Result<Updated> {
+        let (shares, agent, step) = (&mut self.shares, &mut self.agent, self.step);
         let start = Instant::now();
-        let shares = self.shares.gradients(self.pool, &batch)?;
-        let computed = Instant::now();
-        let (agent, step) = (&mut self.agent, self.step);
-        let (stats, td_errors) = self.pool.run(|| Ok(agent.apply(shares, step)?))?;
+        let (computed, (stats, td_errors)) = self.pool.run(|| {
+            let shares = shares.gradients(&batch);
+            Ok((Instant::now(), agent.apply(shares, step)?))
+        })?;
         self.means.add(&self.rhythm.named(&stats, step));
         self.updates += 1;
         self.time.gradient += computed - start;

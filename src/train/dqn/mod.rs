@@ -48,7 +48,7 @@ use self::stations::Stations;
 use super::actors::{Actors, Footing};
 use super::collect::Collector;
 use super::games::Place;
-use super::home::{Home, Homes};
+use super::home::Homes;
 use super::pool::UpdatePool;
 use super::setup::{Start, does_not_fit, worlds_and};
 use super::training::Training;
@@ -77,7 +77,8 @@ fn with_learner<T>(
     threading: Threading,
     drive: impl FnOnce(&mut Learner<'_>, &EnvSpec) -> Result<T>,
 ) -> Result<T> {
-    let (worlds, (agent, task)) = worlds_and(plan, &start.retracing, Homes::ANYWHERE, |task| {
+    let homes = Homes::new(plan, threading);
+    let (worlds, (agent, task)) = worlds_and(plan, &start.retracing, homes, |task| {
         let compute = plan.learner.compute();
         let mut agent = Dqn::new(config.clone(), &plan.torso, task, compute, plan.seed)?;
         if let Some(tensors) = &start.tensors {
@@ -114,9 +115,10 @@ fn with_learner<T>(
     };
     UpdatePool::with(plan, threading, |pool| {
         thread::scope(|scope| {
-            let footing = Footing::new(plan, threading, Home::ANYWHERE);
+            let home = homes.of_group(0);
+            let footing = Footing::new(plan, threading, home);
             let actors = Actors::start("actor", groups, footing)?;
-            let stations = Stations::start(scope, (collector, actors), threading)?;
+            let stations = Stations::start(scope, (collector, actors), (threading, home))?;
             let shares = Shares::new(plan, &agent, config);
             let (memory, baggage) = ((memory, saved), (baggage, worlds.past));
             let agent = (agent, shares, pool);

@@ -2,14 +2,12 @@
 
 use std::ops::Range;
 
-use anyhow::Result;
 use rayon::prelude::*;
 use rlrun_agents::dqn::{Dqn, DqnConfig, Replica, ShareGradient};
 use rlrun_agents::replay::ReplayBatch;
 use rlrun_nn::TorsoKind;
 
 use crate::plan::Plan;
-use crate::train::pool::UpdatePool;
 use crate::train::station::share;
 
 /// Replicas of the agent with the rows of a batch that each takes. There is one for all rows where the network itself keeps the threads of an update busy, and for a
@@ -28,24 +26,15 @@ impl Shares {
         Self(shares.collect())
     }
 
-    /// The gradients of all shares, in their order.
-    ///
-    /// # Errors
-    /// If one panicked.
-    pub(crate) fn gradients(
-        &mut self,
-        pool: &UpdatePool<'_>,
-        batch: &ReplayBatch,
-    ) -> Result<Vec<ShareGradient>> {
+    /// The gradients of all shares, in their order, shared out to the threads of the pool it is called in.
+    pub(crate) fn gradients(&mut self, batch: &ReplayBatch) -> Vec<ShareGradient> {
         let gradient =
             |(replica, rows): &mut (Replica, Range<usize>)| replica.gradient(batch, rows.clone());
-        pool.run(|| {
-            Ok(if rayon::current_thread_index().is_some() {
-                self.0.par_iter_mut().map(gradient).collect()
-            } else {
-                self.0.iter_mut().map(gradient).collect()
-            })
-        })
+        if rayon::current_thread_index().is_some() {
+            self.0.par_iter_mut().map(gradient).collect()
+        } else {
+            self.0.iter_mut().map(gradient).collect()
+        }
     }
 }
 

@@ -12,6 +12,8 @@ use crate::plan::Threading;
 use crate::train::actors::Actors;
 use crate::train::collect::Collector;
 use crate::train::games::FinishedGame;
+use crate::train::home::{Home, Visit};
+use crate::train::pool::LentCore;
 use crate::train::station::{Place, Station};
 
 /// Everyone who works for the learner.
@@ -28,6 +30,8 @@ pub(super) struct CollectOrder {
     pub(super) step: u64,
     /// What travels with it.
     pub(super) baggage: Baggage,
+    /// Is given back when the round is over.
+    pub(super) core: Option<LentCore>,
 }
 
 /// What the gatherer needs for a round.
@@ -56,20 +60,30 @@ impl<'a> Stations<'a> {
     pub(super) fn start(
         scope: &'a Scope<'a, '_>,
         (mut collector, mut actors): (Collector, Actors),
-        threading: Threading,
+        (threading, home): (Threading, Home),
     ) -> Result<Self> {
         let place = match threading {
             Threading::Actors | Threading::ActorsOnSharedCores => Place::Elsewhere,
             Threading::Serial => Place::Here,
         };
         let collect = move |order: CollectOrder| {
-            let CollectOrder { step, mut baggage } = order;
+            let CollectOrder {
+                step,
+                mut baggage,
+                core,
+            } = order;
             let games = collector.collect(&mut actors, step, &mut baggage.explorer)?;
             collector.swap_rollout(&mut baggage.rollout);
+            drop(core);
             Ok((baggage, games))
         };
+        let collector = {
+            // Its thread lives where it is started.
+            let _visit = Visit::at(home);
+            Station::start(scope, "collector", place, collect)?
+        };
         Ok(Self {
-            collector: Station::start(scope, "collector", place, collect)?,
+            collector,
             gatherer: Station::start(scope, "gatherer", place, gather)?,
         })
     }
