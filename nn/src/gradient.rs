@@ -2,12 +2,12 @@
 
 use tch::Tensor;
 
-use crate::dense::{Factors, sum_products};
+use crate::dense::{Factors, with_sum_of_products};
 
 /// The gradient of one parameter, in f32.
 ///
-/// That of a large layer's weights may still be the product of a few rows with a few rows. Whoever sums the shares of a batch makes it,
-/// once for all of them ([`crate::optim::summed`]).
+/// That of a large layer's weights may still be the product of a few rows with a few rows, or the sum of those of several shares. An optimizer makes it piece by piece, where
+/// its step needs it.
 #[derive(Debug)]
 pub struct Gradient(pub(crate) Form);
 
@@ -16,8 +16,8 @@ pub struct Gradient(pub(crate) Form);
 pub(crate) enum Form {
     /// As it is, or not defined where the loss does not depend on the parameter.
     Whole(Tensor),
-    /// As a product.
-    Product(Factors),
+    /// As a sum of products, in their order.
+    Products(Vec<Factors>),
 }
 
 impl Gradient {
@@ -25,21 +25,21 @@ impl Gradient {
     pub fn whole(&self) -> Tensor {
         match &self.0 {
             Form::Whole(tensor) => tensor.shallow_clone(),
-            Form::Product(factors) => {
-                let dw = factors.empty();
-                let _ = sum_products(&[factors], &dw, |_| ());
-                dw
+            Form::Products(products) => {
+                let whole = products[0].empty();
+                let _ = with_sum_of_products(products, [&whole], |[whole], make| make(whole));
+                whole
             }
         }
     }
 
-    /// Adds another one of the same parameter; either may be not defined.
+    /// Adds another one of the same parameter; either may be not defined. What are products both stays so.
     pub(crate) fn add(&mut self, more: Self) {
-        let is_none = |form: &Form| matches!(form, Form::Whole(tensor) if !tensor.defined());
-        if is_none(&self.0) {
-            *self = more;
-        } else if !is_none(&more.0) {
-            *self = Self::from(self.whole() + more.whole());
+        match (&mut self.0, more.0) {
+            (Form::Products(products), Form::Products(more)) => products.extend(more),
+            (Form::Whole(whole), more) if !whole.defined() => self.0 = more,
+            (_, Form::Whole(more)) if !more.defined() => {}
+            (_, more) => *self = Self::from(self.whole() + Self(more).whole()),
         }
     }
 }
@@ -52,6 +52,6 @@ impl From<Tensor> for Gradient {
 
 impl From<Factors> for Gradient {
     fn from(factors: Factors) -> Self {
-        Self(Form::Product(factors))
+        Self(Form::Products(vec![factors]))
     }
 }

@@ -1,7 +1,7 @@
 //! The optimizers that DQN was published with, behind one door.
 
 use rlrun_nn::optim::{Adam, AdamConfig, EpsilonForm, RmsPropCentered, RmsPropCenteredConfig};
-use rlrun_nn::{NnError, Params};
+use rlrun_nn::{Gradient, NnError, Params};
 use tch::Tensor;
 
 use super::{DqnConfig, OptimizerKind};
@@ -40,7 +40,7 @@ impl Optimizer {
     pub(super) fn step_scaled(
         &mut self,
         params: &Params,
-        grads: &[Tensor],
+        grads: &[Gradient],
         lr: f64,
         grad_scale: f64,
     ) {

@@ -202,7 +202,11 @@ impl ShareGradient {
                     ..
                 },
             ] => Summed {
-                grads: grads.iter().map(Gradient::whole).collect(),
+                grads: grads
+                    .iter()
+                    .map(Gradient::whole)
+                    .map(Gradient::from)
+                    .collect(),
                 norm: *norm,
             },
             _ => summed(shares.into_iter().map(|share| share.grads).collect()),

@@ -201,3 +201,24 @@ pub(super) fn weight_gradient(
         }
     }
 }
+
+/// The products of a row with each of several, added to `products`.
+///
+/// # Shapes
+/// `x`, `others` `[in]`
+#[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx512f"))]
+#[inline(never)]
+pub(super) fn products_with(x: &[f32], others: &[&[f32]], products: &mut Vec<f32>) {
+    for others in others.chunks(TILE_OUTPUTS) {
+        // Where there are fewer, the last one again.
+        let rows: [&[f32]; TILE_OUTPUTS] = array::from_fn(|o| others[o.min(others.len() - 1)]);
+        let mut sums = [zero(); TILE_OUTPUTS];
+        for (place, x) in x.as_chunks::<LANES>().0.iter().enumerate() {
+            let x = load(x);
+            for o in 0..TILE_OUTPUTS {
+                sums[o] = fused(x, load(&rows[o].as_chunks().0[place]), sums[o]);
+            }
+        }
+        products.extend(sums[..others.len()].iter().map(|sum| sum_of(*sum)));
+    }
+}

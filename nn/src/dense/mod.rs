@@ -11,15 +11,18 @@ mod kernel;
 #[cfg(test)]
 mod tests;
 
+use std::array;
 use std::ops::Range;
 
 use tch::{Device, Kind, Tensor};
 
-use self::kernel::{TILE_INPUTS, TILE_OUTPUTS, forward_relu, input_gradient, weight_gradient};
+use self::kernel::{
+    TILE_INPUTS, TILE_OUTPUTS, forward_relu, input_gradient, products_with, weight_gradient,
+};
 use crate::lanes::on_avx512;
 use crate::pool::{is_in_a_pool, share_out};
 use crate::slices::{with_memories, with_memory};
-use crate::vectors::has_avx512;
+use crate::vectors::{has_avx512, on_widest_vectors};
 
 /// Outputs whose weights are a piece of work: 400 KB of the Nature torso's.
 const PIECE_OUTPUTS: usize = 8 * TILE_OUTPUTS;
@@ -145,42 +148,114 @@ impl Factors {
         [&self.dy, &self.x].map(|rows| rows.size()[1])
     }
 
+    /// Rows that are multiplied.
+    pub(crate) fn n_rows(&self) -> i64 {
+        self.x.size()[0]
+    }
+
     /// Room for the product.
     pub(crate) fn empty(&self) -> Tensor {
         Tensor::empty(self.size(), (Kind::Float, Device::Cpu))
     }
 }
 
-/// The sum of products, in their order, written to `dw` piece by piece, on the threads of the rayon pool it is called in; `look` sees each piece once it is
-/// written. Gives what it saw, in the order of the pieces. No bit depends on the threads.
+/// Makes the sum of products, in their order, piece by piece, on the threads of the rayon pool it is called in. `pass` gets what lies in the place of a piece in each tensor that
+/// is written, and what fills as many numbers with the piece. Gives what it returned, in the order of the pieces. No bit depends on the threads.
 ///
 /// # Shapes
-/// `dw [out, in]`
+/// `written [out, in]`, contiguous, at least one
 ///
 /// # Panics
-/// If there are none, or `dw` is of another shape.
-pub(crate) fn sum_products<T: Send>(
-    products: &[&Factors],
-    dw: &Tensor,
-    look: impl Fn(&[f32]) -> T + Send + Sync,
+/// If there are no products, or a tensor is of another shape.
+pub(crate) fn with_sum_of_products<const N: usize, T: Send>(
+    products: &[Factors],
+    written: [&Tensor; N],
+    pass: impl Fn([&mut [f32]; N], &dyn Fn(&mut [f32])) -> T + Send + Sync,
 ) -> Vec<T> {
     let size = products[0].size();
-    let is_alike = |product: &&Factors| product.size() == size;
+    let is_alike = |product: &Factors| product.size() == size;
     assert!(products.iter().all(is_alike), "products of other shapes");
-    assert_eq!(dw.size(), size, "weights of another shape");
+    for written in written {
+        assert!(
+            written.size() == size && written.is_contiguous(),
+            "weights of another shape"
+        );
+    }
     let [n_out, n_in] = size.map(|n| usize::try_from(n).expect("a size"));
     let read: Vec<&Tensor> = products.iter().flat_map(|of| [&of.dy, &of.x]).collect();
-    let mut seen = Vec::new();
-    with_memories(&[dw], &read, |mut written, read| {
+    let mut passed = Vec::new();
+    with_memories(&written, &read, |written, read| {
         let pairs = read.as_chunks().0;
-        let pieces = written[0].chunks_mut(PIECE_OUTPUTS * n_in).enumerate();
-        seen = share_out(pieces.collect(), |(idx, piece): (usize, &mut [f32])| {
-            let first_out = idx * PIECE_OUTPUTS;
-            on_avx512!(weight_gradient(pairs, n_out, first_out, n_in, piece));
-            look(piece)
+        let mut written = written.into_iter();
+        let mut pieces: [_; N] = array::from_fn(|_| {
+            let written: &mut [f32] = written.next().expect("as many as were given");
+            written.chunks_mut(PIECE_OUTPUTS * n_in)
         });
+        let firsts = (0..n_out).step_by(PIECE_OUTPUTS);
+        let pieces = firsts.map(|first_out| {
+            let piece = pieces.each_mut().map(Iterator::next);
+            (first_out, piece.map(|piece| piece.expect("one for each")))
+        });
+        passed = share_out(
+            pieces.collect(),
+            |(first_out, written): (usize, [&mut [f32]; N])| {
+                pass(written, &|sum| {
+                    on_avx512!(weight_gradient(pairs, n_out, first_out, n_in, sum));
+                })
+            },
+        );
     });
-    seen
+    passed
+}
+
+/// The sum of the squares of a sum of products, from the products of their rows with each other: `|dy^T x|^2` is the sum of `(dy_i dy_j)(x_i x_j)` over all pairs
+/// of rows. On the threads of the rayon pool it is called in; no bit depends on them.
+pub(crate) fn square_sum(products: &[Factors]) -> f64 {
+    let read: Vec<&Tensor> = products.iter().flat_map(|of| [&of.dy, &of.x]).collect();
+    let size = products[0].size();
+    let [n_out, n_in] = size.map(|n| usize::try_from(n).expect("a size"));
+    let mut sum = 0.0;
+    with_memories(&[], &read, |_: Vec<&mut [f32]>, read| {
+        let pairs = read.as_chunks::<2>().0;
+        let dys: Vec<&[f32]> = pairs
+            .iter()
+            .flat_map(|[dy, _]| dy.chunks_exact(n_out))
+            .collect();
+        let xs: Vec<&[f32]> = pairs
+            .iter()
+            .flat_map(|[_, x]| x.chunks_exact(n_in))
+            .collect();
+        let of_rows = share_out((0..xs.len()).collect(), |row: usize| {
+            let mut of_xs = Vec::new();
+            on_avx512!(products_with(xs[row], &xs[..=row], &mut of_xs));
+            let pairs = of_xs
+                .iter()
+                .zip(&dys[..=row])
+                .map(|(of_xs, dy)| f64::from(*of_xs) * dot(dys[row], dy));
+            let all: Vec<f64> = pairs.collect();
+            let [others @ .., own] = all.as_slice() else {
+                unreachable!("its own is among them")
+            };
+            2.0 * others.iter().sum::<f64>() + own
+        });
+        sum = of_rows.iter().sum();
+    });
+    sum
+}
+
+/// The sum of products of neighbours, in f64.
+fn dot(a: &[f32], b: &[f32]) -> f64 {
+    let mut sum = 0.0;
+    on_widest_vectors(|| {
+        let mut sums = [0.0_f64; 8];
+        for (a, b) in a.chunks(8).zip(b.chunks(8)) {
+            for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
+                *sum += f64::from(*a) * f64::from(*b);
+            }
+        }
+        sum = sums.iter().sum();
+    });
+    sum
 }
 
 /// Fills a matrix of so many rows. `fill` writes the columns of a range, from the first to the last, to a matrix of their own; in a rayon

@@ -13,9 +13,9 @@
 use tch::Tensor;
 
 use super::joined::{Moments, subtract};
-use super::{f32_of, in_one_pass, pair, without_subnormals};
+use super::{f32_of, handles, in_one_pass, pair, without_subnormals};
 use crate::params::load_tensors;
-use crate::{NnError, Params};
+use crate::{Gradient, NnError, Params};
 
 /// The constants of Adam.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -80,14 +80,14 @@ impl Adam {
     /// # Panics
     /// If the gradients are not those of `params`, one each in its order.
     pub fn step(&mut self, params: &Params, grads: &[Tensor], lr: f64) {
-        self.step_scaled(params, grads, lr, 1.0);
+        self.step_scaled(params, &handles(grads), lr, 1.0);
     }
 
     /// One update with every gradient multiplied by `grad_scale`, as clipping wants it.
     ///
     /// # Panics
     /// As [`Self::step`].
-    pub fn step_scaled(&mut self, params: &Params, grads: &[Tensor], lr: f64, grad_scale: f64) {
+    pub fn step_scaled(&mut self, params: &Params, grads: &[Gradient], lr: f64, grad_scale: f64) {
         self.n_updates += 1;
         let coefs = self.coefs(lr, grad_scale);
         if let (Some(means), Some(squares)) = (self.means.joined(), self.mean_squares.joined()) {
@@ -219,8 +219,8 @@ mod tests {
             mean_squares: Moments::one_vector(&plain, "mean_square", 0.0),
         };
         for step in 0..10 {
-            optimizer.step_scaled(&fused, &grads(step), 0.1, 0.5);
-            twin.step_scaled(&plain, &grads(step), 0.1, 0.5);
+            optimizer.step_scaled(&fused, &handles(&grads(step)), 0.1, 0.5);
+            twin.step_scaled(&plain, &handles(&grads(step)), 0.1, 0.5);
         }
         for (got, expected) in fused.tensors().iter().zip(plain.tensors()) {
             assert!(

@@ -14,14 +14,6 @@ use crate::one_piece::join;
 use crate::slices::with_slices;
 use crate::vectors::on_widest_vectors;
 
-/// The norm of gradients of which the sums of squares are known, or some are not.
-pub(super) fn norm_from(squares: Vec<Option<f64>>, grads: &[Tensor]) -> f64 {
-    match squares.into_iter().collect::<Option<Vec<f64>>>() {
-        Some(squares) => squares.iter().sum::<f64>().sqrt(),
-        None => norm_of(grads).double_value(&[]),
-    }
-}
-
 /// The norm of all gradients as one vector, a tensor \[\] on their device, summed in f32: nothing waits for it.
 pub fn norm_of(grads: &[Tensor]) -> Tensor {
     let in_f32 = grads.iter().map(|grad| grad.detach().to_kind(Kind::Float));
@@ -45,7 +37,7 @@ pub(super) fn square_sum(tensor: &Tensor) -> Option<f64> {
 }
 
 /// The same of numbers at hand.
-pub(super) fn square_sum_of(xs: &[f32]) -> f64 {
+pub(super) fn square_sum_of_piece(xs: &[f32]) -> f64 {
     let mut total = 0.0;
     on_widest_vectors(|| total = eightfold(xs));
     total
@@ -75,6 +67,7 @@ mod tests {
     use tch::Device;
 
     use super::*;
+    use crate::optim::{handles, summed};
 
     fn grads() -> Vec<Tensor> {
         vec![
@@ -84,7 +77,7 @@ mod tests {
     }
 
     fn norm(grads: &[Tensor]) -> f64 {
-        norm_from(grads.iter().map(square_sum).collect(), grads)
+        summed(vec![handles(grads)]).norm
     }
 
     #[test]

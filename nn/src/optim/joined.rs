@@ -3,10 +3,10 @@
 
 use tch::{Device, Tensor};
 
-use super::pair;
+use super::tensors;
 use crate::one_piece::{join, side_by_side, split};
 use crate::params::load_tensors;
-use crate::{NnError, Params};
+use crate::{Gradient, NnError, Params};
 
 /// A state tensor for every parameter, of its shape and memory order and on its device.
 #[derive(Debug)]
@@ -72,10 +72,13 @@ fn named(params: &Params, prefix: &str, parts: Vec<Tensor>) -> Vec<(String, Tens
 }
 
 /// Takes from the parameters what `change` makes of the gradients, both as one vector.
-pub(super) fn subtract(params: &Params, grads: &[Tensor], change: impl FnOnce(&Tensor) -> Tensor) {
+pub(super) fn subtract(
+    params: &Params,
+    grads: &[Gradient],
+    change: impl FnOnce(&Tensor) -> Tensor,
+) {
     tch::no_grad(|| {
-        let grads: Vec<Tensor> = pair(params, grads).map(|(_, grad)| grad).collect();
-        let change = change(&join(&grads));
+        let change = change(&join(&tensors(params, grads)));
         let params = detached(params);
         if let Some(mut all) = side_by_side(&params) {
             let _ = all.g_sub_(&change);
@@ -92,6 +95,7 @@ pub(super) fn subtract(params: &Params, grads: &[Tensor], change: impl FnOnce(&T
 mod tests {
     use tch::Kind;
 
+    use super::super::handles;
     use super::*;
 
     /// One in row-major order, one turned.
@@ -118,7 +122,7 @@ mod tests {
             Tensor::full([2, 3], 1.0, (Kind::Float, Device::Cpu)),
             Tensor::arange(6, (Kind::Float, Device::Cpu)).view([3, 2]),
         ];
-        subtract(params, &grads, |grad| grad * 2.0);
+        subtract(params, &handles(&grads), |grad| grad * 2.0);
         for ((after, before), grad) in params.tensors().iter().zip(&before).zip(&grads) {
             assert_eq!(*after, before - grad * 2.0);
         }

@@ -5,12 +5,12 @@
 //! (`joined`). The two agree to rounding.
 //!
 //! ```text
-//! let Summed { grads, norm } = summed(shares);                       // one pass over the gradients
+//! let Summed { grads, norm } = summed(shares);                       // one pass over the gradients, or the rows that make them
 //! optimizer.step_scaled(&params, &grads, lr, clip_scale(norm, 0.5)); // one pass over everything
 //! ```
 //!
 //! # Threads
-//! In a rayon pool its threads share out a step's large tensors, and the products of [`summed`], piece by piece. No bit depends on how many threads it
+//! In a rayon pool its threads share out a step's large tensors, and the products that gradients are the sums of, piece by piece. No bit depends on how many threads it
 //! has, or on whether there is one. No other job of that pool may touch these tensors meanwhile.
 //!
 //! A step writes the parameters in place. A network that shares them on another thread must not run during it: let a
@@ -36,12 +36,29 @@ pub use sum::{Summed, summed};
 
 use std::mem;
 
+use std::cell::RefCell;
+
 use tch::{Kind, Tensor};
 
-use crate::Params;
+use crate::dense::{self, Factors};
+use crate::gradient::Form;
 use crate::pool::is_in_a_pool;
 use crate::slices::with_slices;
 use crate::vectors::on_widest_vectors;
+use crate::{Gradient, Params};
+
+/// Gradients that are tensors.
+fn handles(grads: &[Tensor]) -> Vec<Gradient> {
+    let grads = grads.iter().map(Tensor::shallow_clone);
+    grads.map(Gradient::from).collect()
+}
+
+/// A gradient that lies as its parameter does.
+enum Lying<'a> {
+    Whole(Tensor),
+    /// As the products whose sum it is.
+    Products(&'a [Factors]),
+}
 
 /// Each parameter with its gradient, which is copied only if it does not lie in memory as the parameter does, or is not in f32.
 ///
@@ -49,19 +66,43 @@ use crate::vectors::on_widest_vectors;
 /// If the gradients are not one per parameter, of its shape: they belong to other parameters.
 fn pair<'a>(
     params: &'a Params,
-    grads: &'a [Tensor],
-) -> impl Iterator<Item = (&'a Tensor, Tensor)> + use<'a> {
+    grads: &'a [Gradient],
+) -> impl Iterator<Item = (&'a Tensor, Lying<'a>)> + use<'a> {
     assert_eq!(grads.len(), params.len(), "one gradient per parameter");
     params.iter().zip(grads).map(|((name, param), grad)| {
-        assert!(grad.defined(), "the loss does not depend on {name}");
-        assert_eq!(grad.size(), param.size(), "the shape of {name}'s gradient");
-        if grad.stride() == param.stride() && grad.kind() == Kind::Float {
-            return (param, grad.shallow_clone());
-        }
-        let mut reordered = param.detach().empty_like();
-        reordered.copy_(grad);
-        (param, reordered)
+        let whole = match &grad.0 {
+            Form::Products(products) if param.is_contiguous() => {
+                let size = products[0].size();
+                assert_eq!(param.size(), size, "the shape of {name}'s gradient");
+                return (param, Lying::Products(products));
+            }
+            _ => grad.whole(),
+        };
+        (param, Lying::Whole(as_it_lies(name, param, whole)))
     })
+}
+
+/// The gradients as tensors that lie as their parameters do.
+///
+/// # Panics
+/// As [`pair`].
+fn tensors(params: &Params, grads: &[Gradient]) -> Vec<Tensor> {
+    assert_eq!(grads.len(), params.len(), "one gradient per parameter");
+    let pairs = params.iter().zip(grads);
+    pairs
+        .map(|((name, param), grad)| as_it_lies(name, param, grad.whole()))
+        .collect()
+}
+
+fn as_it_lies(name: &str, param: &Tensor, grad: Tensor) -> Tensor {
+    assert!(grad.defined(), "the loss does not depend on {name}");
+    assert_eq!(grad.size(), param.size(), "the shape of {name}'s gradient");
+    if grad.stride() == param.stride() && grad.kind() == Kind::Float {
+        return grad;
+    }
+    let mut reordered = param.detach().empty_like();
+    reordered.copy_(&grad);
+    reordered
 }
 
 /// `moment`, or 0 where it is smaller than the normal numbers of its type (1.2e-38).
@@ -87,19 +128,38 @@ const LINE: usize = 16;
 /// Numbers of each tensor in a piece of a pass: with two moments and a gradient 1 MB, about the cache of one core.
 const PIECE: usize = 1 << 16;
 
-/// Runs `pass` on the memory of a parameter, its moments and its gradient, in pieces, on the threads of the rayon pool it is called in.
+thread_local! {
+    /// A piece of a gradient, for as long as it takes to use it.
+    static MADE: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Runs `pass` on the memory of a parameter, its moments and its gradient, in pieces, on the threads of the rayon pool it is called in. A sum of products is made piece by
+/// piece and never whole.
 ///
 /// # Panics
 /// If they are not on the CPU.
 fn in_one_pass<const N: usize>(
     written: [&Tensor; N],
-    grad: &Tensor,
+    grad: &Lying<'_>,
     pass: impl Fn([&mut [f32]; N], &[f32]) + Sync,
 ) {
-    let ran = with_slices(written, grad, |written, grad| {
-        in_pieces(written, grad, &pass);
-    });
-    assert!(ran, "f32 on the CPU without holes");
+    match grad {
+        Lying::Products(products) => {
+            let _ = dense::with_sum_of_products(products, written, |written, make| {
+                MADE.with_borrow_mut(|grad| {
+                    grad.resize(written[0].len(), 0.0);
+                    make(grad);
+                    on_widest_vectors(|| pass(written, grad));
+                });
+            });
+        }
+        Lying::Whole(grad) => {
+            let ran = with_slices(written, grad, |written, grad| {
+                in_pieces(written, grad, &pass);
+            });
+            assert!(ran, "f32 on the CPU without holes");
+        }
+    }
 }
 
 /// Halves, until they are small enough.

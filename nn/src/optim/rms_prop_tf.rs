@@ -13,8 +13,8 @@
 use tch::Tensor;
 
 use super::joined::{Moments, subtract};
-use super::{f32_of, in_one_pass, pair, without_subnormals};
-use crate::{NnError, Params};
+use super::{f32_of, handles, in_one_pass, pair, without_subnormals};
+use crate::{Gradient, NnError, Params};
 
 /// The constants of `RMSProp`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -56,14 +56,14 @@ impl RmsPropTf {
     /// # Panics
     /// If the gradients are not those of `params`, one each in its order.
     pub fn step(&mut self, params: &Params, grads: &[Tensor], lr: f64) {
-        self.step_scaled(params, grads, lr, 1.0);
+        self.step_scaled(params, &handles(grads), lr, 1.0);
     }
 
     /// One update with every gradient multiplied by `grad_scale`, as clipping wants it.
     ///
     /// # Panics
     /// As [`Self::step`].
-    pub fn step_scaled(&mut self, params: &Params, grads: &[Tensor], lr: f64, grad_scale: f64) {
+    pub fn step_scaled(&mut self, params: &Params, grads: &[Gradient], lr: f64, grad_scale: f64) {
         let coefs = Coefs {
             decay: f32_of(self.config.decay),
             one_minus_decay: f32_of(1.0 - self.config.decay),
@@ -169,8 +169,8 @@ mod tests {
             mean_squares: Moments::one_vector(&plain, "mean_square", 1.0),
         };
         for step in 0..10 {
-            optimizer.step_scaled(&fused, &grads(step), 0.1, 0.5);
-            twin.step_scaled(&plain, &grads(step), 0.1, 0.5);
+            optimizer.step_scaled(&fused, &handles(&grads(step)), 0.1, 0.5);
+            twin.step_scaled(&plain, &handles(&grads(step)), 0.1, 0.5);
         }
         for (got, expected) in fused.tensors().iter().zip(plain.tensors()) {
             assert!(
@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn a_scale_is_the_same_as_scaled_gradients() {
         let (scaled, plain) = (params(), params());
-        RmsPropTf::new(CONFIG, &scaled).step_scaled(&scaled, &grads(1), 0.1, 0.25);
+        RmsPropTf::new(CONFIG, &scaled).step_scaled(&scaled, &handles(&grads(1)), 0.1, 0.25);
         let quarter: Vec<_> = grads(1).iter().map(|g| g * 0.25).collect();
         RmsPropTf::new(CONFIG, &plain).step(&plain, &quarter, 0.1);
         assert_eq!(scaled.tensors(), plain.tensors());

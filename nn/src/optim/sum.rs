@@ -2,62 +2,66 @@
 
 use tch::Tensor;
 
-use super::clip::{norm_from, square_sum, square_sum_of};
+use super::clip::{norm_of, square_sum, square_sum_of_piece};
 use crate::Gradient;
-use crate::dense::{Factors, sum_products};
+use crate::dense::{self, Factors};
 use crate::gradient::Form;
+
+/// With more rows than these the products of each with each, for the norm, are more work than writing the gradient down.
+const MANY_ROWS: i64 = 64;
 
 /// What the shares of a batch add up to.
 #[derive(Debug)]
 pub struct Summed {
-    /// One for each parameter, in f32.
-    pub grads: Vec<Tensor>,
+    /// One for each parameter.
+    pub grads: Vec<Gradient>,
     /// Their norm as one vector: NaN or infinite if any element is.
     pub norm: f64,
 }
 
-/// The sum of the gradients of all shares, in their order. What is given as a product is multiplied here, once for all of them, and measured while it is
-/// in the caches, on the threads of the rayon pool it is called in. No bit depends on how many there are.
+/// The sum of the gradients of all shares, in their order. What is given as products of a few rows stays so, and its norm comes from these, on the threads of the rayon pool it is
+/// called in. No bit depends on how many there are.
 ///
 /// # Panics
 /// If there are no shares, or they are not of the same parameters.
 pub fn summed(shares: Vec<Vec<Gradient>>) -> Summed {
-    let n_params = shares
-        .first()
-        .expect("a batch has at least one share")
-        .len();
-    let is_alike = |share: &Vec<Gradient>| share.len() == n_params;
-    assert!(shares.iter().all(is_alike), "shares of other parameters");
-    let mut shares: Vec<_> = shares.into_iter().map(Vec::into_iter).collect();
-    let sums = (0..n_params).map(|_| {
-        let parts = shares.iter_mut().filter_map(Iterator::next);
-        sum(&parts.collect::<Vec<_>>())
-    });
-    let (grads, squares): (Vec<Tensor>, Vec<Option<f64>>) = sums.unzip();
-    let norm = norm_from(squares, &grads);
+    let mut shares = shares.into_iter();
+    let mut grads = shares.next().expect("a batch has at least one share");
+    for share in shares {
+        assert_eq!(share.len(), grads.len(), "shares of other parameters");
+        for (sum, more) in grads.iter_mut().zip(share) {
+            sum.add(more);
+        }
+    }
+    let squares: Option<Vec<f64>> = grads.iter_mut().map(square_sum_of).collect();
+    let norm = match squares.map(|squares| squares.iter().sum::<f64>()) {
+        // Where all but nothing cancels out, rounding may leave less than nothing.
+        Some(sum) if sum.is_finite() && sum < 0.0 => 0.0,
+        Some(sum) => sum.sqrt(),
+        None => {
+            let whole: Vec<Tensor> = grads.iter().map(Gradient::whole).collect();
+            norm_of(&whole).double_value(&[])
+        }
+    };
     Summed { grads, norm }
 }
 
-/// The sum of what shares add to one gradient, and that of its squares where it lies on the CPU.
-fn sum(parts: &[Gradient]) -> (Tensor, Option<f64>) {
-    let products: Option<Vec<&Factors>> = parts
-        .iter()
-        .map(|part| match &part.0 {
-            Form::Product(factors) => Some(factors),
-            Form::Whole(_) => None,
-        })
-        .collect();
-    if let Some(products) = products {
-        let sum = products[0].empty();
-        let squares = sum_products(&products, &sum, square_sum_of);
-        return (sum, Some(squares.iter().sum()));
+/// The sum of a gradient's squares where it lies on the CPU. Products of many rows are made for it.
+fn square_sum_of(grad: &mut Gradient) -> Option<f64> {
+    let products = match &grad.0 {
+        Form::Whole(tensor) => return square_sum(tensor),
+        Form::Products(products) => products,
+    };
+    if products.iter().map(Factors::n_rows).sum::<i64>() <= MANY_ROWS {
+        return Some(dense::square_sum(products));
     }
-    let mut sum = parts[0].whole();
-    for part in &parts[1..] {
-        let _ = sum.g_add_(&part.whole());
-    }
-    let squares = square_sum(&sum);
-    (sum, squares)
+    let whole = products[0].empty();
+    let squares = dense::with_sum_of_products(products, [&whole], |[whole], make| {
+        make(whole);
+        square_sum_of_piece(whole)
+    });
+    *grad = whole.into();
+    Some(squares.iter().sum())
 }
 
 #[cfg(test)]
@@ -105,7 +109,7 @@ mod tests {
         let whole = &shares(&params, &layer, &[(0, 5)])[0];
         let mut square = 0.0;
         for (got, whole) in got.grads.iter().zip(whole) {
-            let whole = whole.whole();
+            let (got, whole) = (got.whole(), whole.whole());
             assert!(got.allclose(&whole, 1e-4, 1e-5, false));
             square += whole
                 .to_kind(Kind::Double)
@@ -120,6 +124,10 @@ mod tests {
         );
         let single = summed(shares(&params, &layer, &[(0, 5)]));
         assert!((single.norm / square.sqrt() - 1.0).abs() < 1e-6);
+    }
+
+    fn wholes(grads: &[Gradient]) -> Vec<Tensor> {
+        grads.iter().map(Gradient::whole).collect()
     }
 
     /// The sums and the weights after a step, in a pool of so many threads.
@@ -137,7 +145,7 @@ mod tests {
             let Summed { grads, norm } = summed(shares(&params, &layer, &[(0, 2), (2, 3)]));
             optimizer.step_scaled(&params, &grads, 1e-3, 0.5);
             let weights = params.tensors().iter().map(Tensor::detach).collect();
-            (grads, norm, weights)
+            (wholes(&grads), norm, weights)
         })
     }
 
@@ -156,11 +164,12 @@ mod tests {
         let whole = |share: &Vec<Gradient>| share.iter().map(|grad| grad.whole().into()).collect();
         let multiplied: Vec<Vec<Gradient>> =
             shares(&params, &layer, &rows).iter().map(whole).collect();
-        let expected = summed(multiplied);
-        assert_eq!(summed(shares(&params, &layer, &rows)).grads, expected.grads);
+        let expected = wholes(&summed(multiplied).grads);
+        let got = summed(shares(&params, &layer, &rows));
+        assert_eq!(wholes(&got.grads), expected);
         let mut mixed = shares(&params, &layer, &rows);
         mixed[1] = whole(&mixed[1]);
-        assert_eq!(summed(mixed).grads, expected.grads);
+        assert_eq!(wholes(&summed(mixed).grads), expected);
 
         let [mut first, second, third]: [Vec<Gradient>; 3] =
             shares(&params, &layer, &rows).try_into().unwrap();
@@ -169,7 +178,7 @@ mod tests {
         for share in [second, third] {
             weight.add(share.into_iter().next().unwrap());
         }
-        assert_eq!(weight.whole(), expected.grads[0]);
+        assert_eq!(weight.whole(), expected[0]);
     }
 
     #[test]

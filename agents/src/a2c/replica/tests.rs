@@ -59,7 +59,8 @@ fn the_gradients_of_shares_add_up_to_that_of_the_batch() {
         let gradient = |envs| agent.replica().gradient(&rollout(envs), 8);
         let whole = gradient(0..4);
         let (sum, terms) = ShareGradient::sum(vec![gradient(0..1), gradient(1..4)]);
-        for (whole, sum) in tensors(&whole).iter().zip(&sum.grads) {
+        let sums = sum.grads.iter().map(Gradient::whole);
+        for (whole, sum) in tensors(&whole).iter().zip(sums) {
             let scale = whole.abs().max().double_value(&[]).max(1e-6);
             let difference = (whole - sum).abs().max().double_value(&[]);
             assert!(difference < 1e-4 * scale, "{difference} of {scale}");
