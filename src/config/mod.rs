@@ -143,6 +143,6 @@ pub(crate) struct LearnerConfig {
     pub(crate) precision: Precision,
     /// libtorch's CPU threads; 0 is automatic.
     pub(crate) threads: usize,
-    /// Whether each worker of A2C has a core of its own.
+    /// Whether each worker has a core of its own.
     pub(crate) own_cores: bool,
 }

@@ -86,7 +86,7 @@ pub(crate) struct LearnerPlan {
     pub(crate) precision: Precision,
     /// Workers on a CPU, at most one for each group; each has a thread. Their number decides the order, and so the rounding, of sums.
     pub(crate) threads: usize,
-    /// Whether each worker has a core for itself, and emulators have one of these, where there are as many.
+    /// Whether each worker has a core of its own, and emulators live on these, where there are as many.
     pub(crate) own_cores: bool,
 }
 

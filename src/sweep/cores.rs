@@ -1,6 +1,6 @@
 //! Which cores the processes of a sweep work on.
 //!
-//! Where there are enough, each job has its share of them, and a process sees no others: then the workers of A2C have cores of their own
+//! Where there are enough, each job has its share of them, and a process sees no others: then its workers have cores of their own
 //! (`learner.own_cores`), which are not those of another run. Where there are not, every process works on all cores, and is told not to pin
 //! its threads: two runs that pin them to the same two cores take turns on each.
 

@@ -41,15 +41,14 @@ pub(crate) enum Homes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Home(Option<usize>);
 
-/// With so many cores one is enough for any number of emulators beside the updates of DQN: a step of one takes 0.3 ms of a core, its share of an
-/// update 3 ms. One environment needs no more than one core anyway.
-const ONE_IS_ENOUGH_OF: usize = 4;
+/// Of so many cores one is enough for the emulators of any number of environments of DQN beside its updates: a step takes 0.3 to 0.6 ms of a core, a quarter of an update
+/// 3 ms. One environment steps on one core at a time anyway.
+const MOST_CORES_FOR_SEVERAL_ENVS: usize = 2;
 
 impl Homes {
     /// Those of a run by `plan`.
     pub(crate) fn new(plan: &Plan, threading: Threading) -> Self {
-        let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self::on(n_cores, plan, threading)
+        Self::on(n_cores_to_live_on(), plan, threading)
     }
 
     fn on(n_cores: usize, plan: &Plan, threading: Threading) -> Self {
@@ -68,7 +67,7 @@ impl Homes {
             },
             AgentPlan::Dqn(..)
                 if has_own_cores
-                    && (n_envs == 1 || n_cores <= ONE_IS_ENOUGH_OF)
+                    && (n_envs == 1 || n_cores <= MOST_CORES_FOR_SEVERAL_ENVS)
                     && plan.torso.kind != TorsoKind::Mlp =>
             {
                 Self::Updaters {
@@ -100,6 +99,18 @@ impl Homes {
     }
 }
 
+/// Cores that a thread can be given one of; 0 where none can. A container that may use the time of two cores, on a machine with more, has none of them for itself.
+fn n_cores_to_live_on() -> usize {
+    let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
+    #[cfg(target_os = "linux")]
+    if linux::n_given() == Some(n_cores) {
+        return n_cores;
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = n_cores;
+    0
+}
+
 impl Home {
     /// On any core.
     pub(crate) const ANYWHERE: Self = Self(None);
@@ -123,6 +134,11 @@ mod linux {
     fn given() -> Option<&'static CpuSet> {
         static GIVEN: OnceLock<Option<CpuSet>> = OnceLock::new();
         GIVEN.get_or_init(|| sched_getaffinity(None).ok()).as_ref()
+    }
+
+    /// How many these are.
+    pub(super) fn n_given() -> Option<usize> {
+        usize::try_from(given()?.count()).ok()
     }
 
     /// Pins the calling thread to the core of this number among the given ones.
@@ -210,7 +226,10 @@ mod tests {
         assert_eq!(dqn(2, "env.n_envs=8", &[]), Home(Some(1)));
         assert_eq!(dqn(16, "env.n_envs=1", &[]), Home(Some(15)));
         assert_eq!(dqn(16, "env.n_envs=8", &[]), Home::ANYWHERE);
+        assert_eq!(dqn(3, "env.n_envs=8", &[]), Home::ANYWHERE);
         assert_eq!(dqn(1, "env.n_envs=1", &[]), Home::ANYWHERE);
+        let perceptron = ["game=CartPole", "agent=dqn", "env.n_envs=1"];
+        assert_eq!(homes(2, &perceptron), Homes::Anywhere);
         let asked_not_to = ["learner.own_cores=false"];
         assert_eq!(dqn(2, "env.n_envs=1", &asked_not_to), Home::ANYWHERE);
     }

@@ -1,4 +1,7 @@
 //! The threads that share out an update: of DQN all of it, of A2C what it does to all weights, the product that is the largest layer's gradient and the optimizer's step.
+//!
+//! The last one lends its core to DQN's collector and emulators while these have something to do ([`UpdatePool::lend_core`]). So no more threads than cores have something to do,
+//! and none waits for the system to let it run while others wait for it.
 
 use anyhow::{Context, Result};
 use crossbeam_channel::{Sender, bounded};
@@ -18,6 +21,7 @@ pub(crate) struct UpdatePool<'a> {
 }
 
 /// A core that [`UpdatePool::lend_core`] lends, until this is dropped.
+#[must_use]
 pub(crate) struct LentCore {
     /// Nothing is ever sent.
     _resting: Sender<()>,
@@ -64,6 +68,8 @@ impl UpdatePool<'_> {
     }
 
     /// Lets the last thread rest, so that its core is free for those who [live](Homes::Updaters) there; the others go on. None where nobody does.
+    ///
+    /// Should that thread have begun a piece of work when it hears of it, the piece waits, too: whoever has the core must not wait for the pool before giving it back.
     pub(crate) fn lend_core(&self) -> Option<LentCore> {
         let (Some(pool), Homes::Updaters { n_threads }) = (self.threads, self.homes) else {
             return None;
@@ -94,6 +100,8 @@ impl UpdatePool<'_> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::thread;
+    use std::time::Duration;
 
     use anyhow::anyhow;
     use rayon::prelude::*;
@@ -102,14 +110,16 @@ mod tests {
     use crate::plan::{self, Asked, Machine};
 
     fn plan(game: &str) -> Plan {
+        plan_with(game, &["learner.threads=2"])
+    }
+
+    fn plan_with(game: &str, sets: &[&str]) -> Plan {
+        let game = format!("game={game}");
+        let sets = [&game, "learner.device=cpu"]
+            .into_iter()
+            .chain(sets.iter().copied());
         let asked = Asked {
-            sets: [
-                &format!("game={game}"),
-                "learner.threads=2",
-                "learner.device=cpu",
-            ]
-            .map(str::to_owned)
-            .into(),
+            sets: sets.map(str::to_owned).collect(),
             ..Asked::default()
         };
         plan::resolve(&asked, &Machine::detect()).unwrap()
@@ -147,7 +157,7 @@ mod tests {
             let workers = || {
                 let work = || {
                     let who = (0..64).into_par_iter().map(|_| {
-                        (0..50).for_each(|_| std::thread::yield_now());
+                        (0..50).for_each(|_| thread::yield_now());
                         rayon::current_thread_index()
                     });
                     Ok(who.collect::<BTreeSet<_>>())
@@ -156,35 +166,34 @@ mod tests {
             };
             for _ in 0..3 {
                 let core = pool.lend_core().unwrap();
-                let is_one = |who: &BTreeSet<_>| *who == [Some(0)].into();
-                // The one that is to rest may have taken something before it hears of it.
-                assert!(
-                    std::iter::repeat_with(workers)
-                        .take(100)
-                        .any(|who| is_one(&who))
-                );
-                assert!(
-                    std::iter::repeat_with(workers)
-                        .take(50)
-                        .all(|who| is_one(&who))
-                );
+                // Else the one that is to rest might take a piece before it hears of it, and the pool would wait for that.
+                thread::park_timeout(Duration::from_millis(20));
+                for _ in 0..50 {
+                    assert_eq!(workers(), [Some(0)].into());
+                }
                 drop(core);
-                assert!(
-                    std::iter::repeat_with(workers)
-                        .take(100)
-                        .any(|who| who.len() == 2)
-                );
+                assert!((0..100).any(|_| workers().len() == 2));
             }
         });
     }
 
     #[test]
-    fn no_core_is_lent_where_nobody_lives() {
-        UpdatePool::with(&plan("Pong"), Threading::ActorsOnSharedCores, |pool| {
-            assert!(pool.lend_core().is_none());
-            Ok(())
-        })
-        .unwrap();
+    fn a_core_is_lent_where_emulators_live_with_the_last_thread() {
+        let n_threads = thread::available_parallelism().map_or(1, usize::from);
+        let plan = plan_with(
+            "Pong",
+            &["agent=dqn", &format!("learner.threads={n_threads}")],
+        );
+        for threading in [Threading::Actors, Threading::ActorsOnSharedCores] {
+            let homes = Homes::new(&plan, threading);
+            UpdatePool::with(&plan, threading, |pool| {
+                let lives_there = matches!(homes, Homes::Updaters { .. });
+                assert_eq!(pool.lend_core().is_some(), lives_there);
+                assert!(!lives_there || threading == Threading::Actors);
+                Ok(())
+            })
+            .unwrap();
+        }
     }
 
     #[test]

@@ -149,6 +149,26 @@ mod tests {
         })
     }
 
+    /// Products of few rows stay what they are, of many they are made; sum and norm are the same either way.
+    #[test]
+    fn many_rows_add_up_as_few_do() {
+        let (params, layer) = layer();
+        let once = summed(shares(&params, &layer, &[(0, 5)]));
+        for (n_shares, are_few) in [(12, true), (20, false)] {
+            let got = summed(shares(&params, &layer, &vec![(0, 5); n_shares]));
+            let times = f64::from(u32::try_from(n_shares).unwrap());
+            assert!((got.norm / (times * once.norm) - 1.0).abs() < 1e-6);
+            for (got, once) in got.grads.iter().zip(&once.grads) {
+                let expected = once.whole() * times;
+                assert!(got.whole().allclose(&expected, 1e-4, 1e-5, false));
+            }
+            if crate::vectors::has_avx512() {
+                let is_product = matches!(got.grads[0].0, Form::Products(_));
+                assert_eq!(is_product, are_few);
+            }
+        }
+    }
+
     #[test]
     fn no_bit_depends_on_the_threads() {
         let alone = update_in(1);

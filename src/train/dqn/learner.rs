@@ -206,10 +206,15 @@ impl<'a> Learner<'a> {
     fn start_round(&mut self) -> Result<()> {
         let baggage = self.baggage.take().context("a round has failed before")?;
         let step = self.step;
+        // Before the collector wakes: where there is an update, somebody else has its core.
+        let core = match self.ready.as_slice() {
+            [] => None,
+            _ => self.pool.lend_core(),
+        };
         self.stations.collector.order(CollectOrder {
             step,
             baggage,
-            core: self.pool.lend_core(),
+            core,
         });
         let next_step = step + self.rhythm.steps_per_round;
         let n_kept = self.spare.len() - self.rhythm.updates_at(next_step).min(self.spare.len());

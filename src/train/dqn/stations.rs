@@ -30,7 +30,7 @@ pub(super) struct CollectOrder {
     pub(super) step: u64,
     /// What travels with it.
     pub(super) baggage: Baggage,
-    /// Is given back when the round is over.
+    /// The one it works on, to be given back as soon as it has nothing to do.
     pub(super) core: Option<LentCore>,
 }
 
@@ -53,7 +53,7 @@ pub(super) struct Gathered {
 }
 
 impl<'a> Stations<'a> {
-    /// Starts everyone: a thread for the collector and one for the gatherer.
+    /// Starts everyone: a thread for the collector, at `home` with its actors, and one for the gatherer.
     ///
     /// # Errors
     /// If a thread cannot be started.
