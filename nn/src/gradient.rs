@@ -21,7 +21,7 @@ pub(crate) enum Form {
 }
 
 impl Gradient {
-    /// The tensor that it is.
+    /// The tensor that it is. Products are multiplied anew at every call.
     pub fn whole(&self) -> Tensor {
         match &self.0 {
             Form::Whole(tensor) => tensor.shallow_clone(),

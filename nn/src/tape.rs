@@ -209,7 +209,7 @@ pub fn gradients(loss: &Tensor, leaves: &[Tensor], tape: Tape) -> Vec<Tensor> {
     grads.iter().map(Gradient::whole).collect()
 }
 
-/// The same, but what a kernel of ours leaves as a product is not multiplied yet: [`crate::optim::summed`] does it.
+/// The same, but what a kernel of ours leaves as a product is not multiplied yet: [`crate::optim::summed`] or the optimizer does it.
 ///
 /// # Panics
 /// As [`gradients`].

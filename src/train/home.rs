@@ -9,7 +9,7 @@
 //! | A2C | a worker, its actors and their emulators |
 //! | DQN | the collector, all actors and emulators, and the last thread of the update, which [rests](super::pool::UpdatePool::lend_core) while they work |
 //!
-//! That serves where there are as many workers as cores; with fewer, the emulators need the others. It changes no number. A
+//! That serves where there are as many workers as cores, and these are this process's; with fewer, the emulators need the others. It changes no number. A
 //! program beside this one takes turns with whoever lives on its core, and the others wait: `learner.own_cores = false` leaves
 //! the choice to the system.
 

@@ -1,7 +1,7 @@
 //! The threads that share out an update: of DQN all of it, of A2C what it does to all weights, the product that is the largest layer's gradient and the optimizer's step.
 //!
-//! The last one lends its core to DQN's collector and emulators while these have something to do ([`UpdatePool::lend_core`]). So no more threads than cores have something to do,
-//! and none waits for the system to let it run while others wait for it.
+//! The last one lends its core to DQN's collector and emulators while these have something to do ([`UpdatePool::lend_core`]). So no more of them than cores
+//! have something to do, and none waits for the system to let it run while the others wait for it.
 
 use anyhow::{Context, Result};
 use crossbeam_channel::{Sender, bounded};
@@ -101,7 +101,6 @@ impl UpdatePool<'_> {
 mod tests {
     use std::collections::BTreeSet;
     use std::thread;
-    use std::time::Duration;
 
     use anyhow::anyhow;
     use rayon::prelude::*;
@@ -165,9 +164,18 @@ mod tests {
                 pool.run(work).unwrap()
             };
             for _ in 0..3 {
+                // It is to hear of it before anything else: it waits in a job, after which the next one of its own comes first.
+                let (begin, begun) = bounded(1);
+                let (end, until_dropped) = bounded::<()>(0);
+                pool.threads.unwrap().spawn_broadcast(move |context| {
+                    if context.index() == 1 {
+                        begin.send(()).unwrap();
+                        let _ = until_dropped.recv();
+                    }
+                });
+                begun.recv().unwrap();
                 let core = pool.lend_core().unwrap();
-                // Else the one that is to rest might take a piece before it hears of it, and the pool would wait for that.
-                thread::park_timeout(Duration::from_millis(20));
+                drop(end);
                 for _ in 0..50 {
                     assert_eq!(workers(), [Some(0)].into());
                 }

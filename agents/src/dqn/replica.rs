@@ -193,23 +193,15 @@ impl ShareGradient {
             terms.loss += share.terms.loss;
             terms.q += share.terms.q;
         }
-        let summed = match shares.as_slice() {
+        let known = match shares.as_slice() {
             // On a GPU, which is not waited for once more.
-            [
-                Self {
-                    grads,
-                    norm: Some(norm),
-                    ..
-                },
-            ] => Summed {
-                grads: grads
-                    .iter()
-                    .map(Gradient::whole)
-                    .map(Gradient::from)
-                    .collect(),
-                norm: *norm,
-            },
-            _ => summed(shares.into_iter().map(|share| share.grads).collect()),
+            [Self { norm, .. }] => *norm,
+            _ => None,
+        };
+        let mut grads = shares.into_iter().map(|share| share.grads);
+        let summed = match (known, grads.next()) {
+            (Some(norm), Some(grads)) => Summed { grads, norm },
+            (_, first) => summed(first.into_iter().chain(grads).collect()),
         };
         (summed, terms, td_errors)
     }

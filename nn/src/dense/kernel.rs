@@ -202,7 +202,7 @@ pub(super) fn weight_gradient(
     }
 }
 
-/// The products of a row with each of several, added to `products`.
+/// The products of a row with each of several, appended to `products`.
 ///
 /// # Shapes
 /// `x`, `others` `[in]`

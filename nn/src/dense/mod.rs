@@ -5,7 +5,7 @@
 //! gradients are those of libtorch to rounding.
 //!
 //! The gradient of the weights is left as the [`Factors`] of a product: a few rows instead of 6.4 MB, until the rows of a whole batch
-//! are together and several threads share the product out ([`crate::optim::summed`]).
+//! are together and several threads share the product out, in the optimizer's step or, of many rows, before it ([`crate::optim::summed`]).
 
 mod kernel;
 #[cfg(test)]
@@ -153,6 +153,15 @@ impl Factors {
         self.x.size()[0]
     }
 
+    /// So many times the product.
+    #[cfg(test)]
+    pub(crate) fn times(&self, times: f64) -> Self {
+        Self {
+            dy: &self.dy * times,
+            x: self.x.shallow_clone(),
+        }
+    }
+
     /// Room for the product.
     pub(crate) fn empty(&self) -> Tensor {
         Tensor::empty(self.size(), (Kind::Float, Device::Cpu))
@@ -172,16 +181,13 @@ pub(crate) fn with_sum_of_products<const N: usize, T: Send>(
     written: [&Tensor; N],
     pass: impl Fn([&mut [f32]; N], &dyn Fn(&mut [f32])) -> T + Send + Sync,
 ) -> Vec<T> {
-    let size = products[0].size();
-    let is_alike = |product: &Factors| product.size() == size;
-    assert!(products.iter().all(is_alike), "products of other shapes");
+    let [n_out, n_in] = size_of(products);
     for written in written {
         assert!(
-            written.size() == size && written.is_contiguous(),
+            written.size() == products[0].size() && written.is_contiguous(),
             "weights of another shape"
         );
     }
-    let [n_out, n_in] = size.map(|n| usize::try_from(n).expect("a size"));
     let read: Vec<&Tensor> = products.iter().flat_map(|of| [&of.dy, &of.x]).collect();
     let mut passed = Vec::new();
     with_memories(&written, &read, |written, read| {
@@ -209,53 +215,76 @@ pub(crate) fn with_sum_of_products<const N: usize, T: Send>(
 }
 
 /// The sum of the squares of a sum of products, from the products of their rows with each other: `|dy^T x|^2` is the sum of `(dy_i dy_j)(x_i x_j)` over all pairs
-/// of rows. On the threads of the rayon pool it is called in; no bit depends on them.
+/// of rows. On the threads of the rayon pool it is called in; no bit depends on them. Not finite if anything in the rows is not, or infinite where an element might be beyond
+/// the numbers of f32.
+///
+/// # Panics
+/// If there are no products, or they are of several shapes.
 pub(crate) fn square_sum(products: &[Factors]) -> f64 {
+    let [n_out, n_in] = size_of(products);
     let read: Vec<&Tensor> = products.iter().flat_map(|of| [&of.dy, &of.x]).collect();
-    let size = products[0].size();
-    let [n_out, n_in] = size.map(|n| usize::try_from(n).expect("a size"));
     let mut sum = 0.0;
     with_memories(&[], &read, |_: Vec<&mut [f32]>, read| {
         let pairs = read.as_chunks::<2>().0;
-        let dys: Vec<&[f32]> = pairs
-            .iter()
-            .flat_map(|[dy, _]| dy.chunks_exact(n_out))
-            .collect();
-        let xs: Vec<&[f32]> = pairs
-            .iter()
-            .flat_map(|[_, x]| x.chunks_exact(n_in))
-            .collect();
+        let rows = |which: usize, width| {
+            let matrices = pairs.iter().map(move |pair| pair[which]);
+            matrices.flat_map(move |matrix| matrix.chunks_exact(width))
+        };
+        let dys: Vec<&[f32]> = rows(0, n_out).collect();
+        let xs: Vec<&[f32]> = rows(1, n_in).collect();
         let of_rows = share_out((0..xs.len()).collect(), |row: usize| {
             let mut of_xs = Vec::new();
             on_avx512!(products_with(xs[row], &xs[..=row], &mut of_xs));
-            let pairs = of_xs
-                .iter()
-                .zip(&dys[..=row])
-                .map(|(of_xs, dy)| f64::from(*of_xs) * dot(dys[row], dy));
-            let all: Vec<f64> = pairs.collect();
-            let [others @ .., own] = all.as_slice() else {
-                unreachable!("its own is among them")
-            };
-            2.0 * others.iter().sum::<f64>() + own
+            let pairs = of_xs.iter().zip(&dys[..=row]);
+            // The pairs with earlier rows count twice. The last one is its own.
+            let (mut with_others, mut own) = (0.0, 0.0);
+            for (of_xs, dy) in pairs {
+                with_others += 2.0 * own;
+                own = f64::from(*of_xs) * dot(dys[row], dy);
+            }
+            (with_others + own, own.sqrt())
         });
-        sum = of_rows.iter().sum();
+        let (sums, norms): (Vec<f64>, Vec<f64>) = of_rows.into_iter().unzip();
+        // No element of the sum, nor of a part of it, is larger than this.
+        let bound: f64 = norms.iter().sum();
+        sum = if bound > f64::from(f32::MAX) {
+            f64::INFINITY
+        } else {
+            sums.iter().sum()
+        };
     });
-    sum
+    // Where all but nothing cancels out, rounding may leave less than nothing.
+    if sum < 0.0 { 0.0 } else { sum }
+}
+
+/// `[out, in]` of all products.
+///
+/// # Panics
+/// If there are none, or of several shapes.
+fn size_of(products: &[Factors]) -> [usize; 2] {
+    let size = products[0].size();
+    let is_alike = |product: &Factors| product.size() == size;
+    assert!(products.iter().all(is_alike), "products of other shapes");
+    size.map(|n| usize::try_from(n).expect("a size"))
 }
 
 /// The sum of products of neighbours, in f64.
 fn dot(a: &[f32], b: &[f32]) -> f64 {
-    let mut sum = 0.0;
+    const N: usize = 16;
+    let mut sums = [0.0_f64; N];
     on_widest_vectors(|| {
-        let mut sums = [0.0_f64; 8];
-        for (a, b) in a.chunks(8).zip(b.chunks(8)) {
+        let (a, rest_of_a) = a.as_chunks::<N>();
+        let (b, rest_of_b) = b.as_chunks::<N>();
+        for (a, b) in a.iter().zip(b) {
             for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
                 *sum += f64::from(*a) * f64::from(*b);
             }
         }
-        sum = sums.iter().sum();
+        for (sum, (a, b)) in sums.iter_mut().zip(rest_of_a.iter().zip(rest_of_b)) {
+            *sum += f64::from(*a) * f64::from(*b);
+        }
     });
-    sum
+    sums.iter().sum()
 }
 
 /// Fills a matrix of so many rows. `fill` writes the columns of a range, from the first to the last, to a matrix of their own; in a rayon

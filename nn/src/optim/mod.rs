@@ -34,9 +34,8 @@ pub use rms_prop_centered::{RmsPropCentered, RmsPropCenteredConfig};
 pub use rms_prop_tf::{RmsPropTf, RmsPropTfConfig};
 pub use sum::{Summed, summed};
 
-use std::mem;
-
 use std::cell::RefCell;
+use std::mem;
 
 use tch::{Kind, Tensor};
 
@@ -47,17 +46,18 @@ use crate::slices::with_slices;
 use crate::vectors::on_widest_vectors;
 use crate::{Gradient, Params};
 
+/// A gradient that lies as its parameter does.
+enum Lying<'a> {
+    /// In memory.
+    Whole(Tensor),
+    /// As the products whose sum it is.
+    Products(&'a [Factors]),
+}
+
 /// Gradients that are tensors.
 fn handles(grads: &[Tensor]) -> Vec<Gradient> {
     let grads = grads.iter().map(Tensor::shallow_clone);
     grads.map(Gradient::from).collect()
-}
-
-/// A gradient that lies as its parameter does.
-enum Lying<'a> {
-    Whole(Tensor),
-    /// As the products whose sum it is.
-    Products(&'a [Factors]),
 }
 
 /// Each parameter with its gradient, which is copied only if it does not lie in memory as the parameter does, or is not in f32.
@@ -94,6 +94,7 @@ fn tensors(params: &Params, grads: &[Gradient]) -> Vec<Tensor> {
         .collect()
 }
 
+/// The gradient of a parameter, copied unless it lies as that does.
 fn as_it_lies(name: &str, param: &Tensor, grad: Tensor) -> Tensor {
     assert!(grad.defined(), "the loss does not depend on {name}");
     assert_eq!(grad.size(), param.size(), "the shape of {name}'s gradient");
@@ -129,7 +130,7 @@ const LINE: usize = 16;
 const PIECE: usize = 1 << 16;
 
 thread_local! {
-    /// A piece of a gradient, for as long as it takes to use it.
+    /// A piece of a gradient, for as long as it takes to use it. Nothing that uses it may wait within a pool.
     static MADE: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }
 

@@ -7,8 +7,8 @@ use crate::Gradient;
 use crate::dense::{self, Factors};
 use crate::gradient::Form;
 
-/// With more rows than these the products of each with each, for the norm, are more work than writing the gradient down.
-const MANY_ROWS: i64 = 64;
+/// So many rows are few. With more, the products of each with each, for the norm, are more work than writing the gradient down.
+const FEW_ROWS: i64 = 64;
 
 /// What the shares of a batch add up to.
 #[derive(Debug)]
@@ -30,29 +30,33 @@ pub fn summed(shares: Vec<Vec<Gradient>>) -> Summed {
     for share in shares {
         assert_eq!(share.len(), grads.len(), "shares of other parameters");
         for (sum, more) in grads.iter_mut().zip(share) {
-            sum.add(more);
+            match (&mut sum.0, &more.0) {
+                (Form::Whole(sum), Form::Whole(more)) if sum.defined() && more.defined() => {
+                    let _ = sum.g_add_(more);
+                }
+                _ => sum.add(more),
+            }
         }
     }
-    let squares: Option<Vec<f64>> = grads.iter_mut().map(square_sum_of).collect();
-    let norm = match squares.map(|squares| squares.iter().sum::<f64>()) {
-        // Where all but nothing cancels out, rounding may leave less than nothing.
-        Some(sum) if sum.is_finite() && sum < 0.0 => 0.0,
-        Some(sum) => sum.sqrt(),
-        None => {
-            let whole: Vec<Tensor> = grads.iter().map(Gradient::whole).collect();
-            norm_of(&whole).double_value(&[])
-        }
+    let squares: Option<Vec<f64>> = grads.iter_mut().map(measured).collect();
+    let norm = if let Some(squares) = squares {
+        squares.iter().sum::<f64>().sqrt()
+    } else {
+        let whole: Vec<Tensor> = grads.iter().map(Gradient::whole).collect();
+        let norm = norm_of(&whole).double_value(&[]);
+        grads = whole.into_iter().map(Gradient::from).collect();
+        norm
     };
     Summed { grads, norm }
 }
 
-/// The sum of a gradient's squares where it lies on the CPU. Products of many rows are made for it.
-fn square_sum_of(grad: &mut Gradient) -> Option<f64> {
+/// The sum of a gradient's squares where it lies on the CPU. Products of many rows are made for it, and it is whole from then on.
+fn measured(grad: &mut Gradient) -> Option<f64> {
     let products = match &grad.0 {
         Form::Whole(tensor) => return square_sum(tensor),
         Form::Products(products) => products,
     };
-    if products.iter().map(Factors::n_rows).sum::<i64>() <= MANY_ROWS {
+    if products.iter().map(Factors::n_rows).sum::<i64>() <= FEW_ROWS {
         return Some(dense::square_sum(products));
     }
     let whole = products[0].empty();
@@ -70,7 +74,10 @@ mod tests {
     use tch::{Device, Kind};
 
     use super::*;
-    use crate::optim::{Adam, AdamConfig, EpsilonForm};
+    use crate::optim::{
+        Adam, AdamConfig, EpsilonForm, RmsPropCentered, RmsPropCenteredConfig, RmsPropTf,
+        RmsPropTfConfig,
+    };
     use crate::{Linear, Params, Tape, init::Init, unmultiplied_gradients};
 
     /// A layer that is large enough for several pieces, with a kernel where the processor has one.
@@ -201,12 +208,92 @@ mod tests {
         assert_eq!(weight.whole(), expected[0]);
     }
 
+    /// Weights after two steps of each optimizer, of gradients as they come from `summed` or whole.
+    fn stepped(are_whole: bool) -> Vec<Tensor> {
+        type Step = Box<dyn FnMut(&Params, &[Gradient])>;
+        let take_two = |make: fn(&Params) -> Step| {
+            let (params, layer) = layer();
+            let mut step = make(&params);
+            for rows in [[(0, 2), (2, 3)], [(1, 1), (3, 2)]] {
+                let mut grads = summed(shares(&params, &layer, &rows)).grads;
+                if are_whole {
+                    grads = wholes(&grads).into_iter().map(Gradient::from).collect();
+                }
+                step(&params, &grads);
+            }
+            params
+                .tensors()
+                .iter()
+                .map(Tensor::detach)
+                .collect::<Vec<_>>()
+        };
+        let optimizers: [fn(&Params) -> Step; 3] = [
+            |params| {
+                let constants = AdamConfig {
+                    beta1: 0.9,
+                    beta2: 0.999,
+                    epsilon: 1e-8,
+                    epsilon_form: EpsilonForm::AfterCorrection,
+                };
+                let mut adam = Adam::new(constants, params);
+                Box::new(move |params, grads| adam.step_scaled(params, grads, 1e-3, 0.5))
+            },
+            |params| {
+                let (decay, epsilon) = (0.99, 1e-5);
+                let mut rms = RmsPropTf::new(RmsPropTfConfig { decay, epsilon }, params);
+                Box::new(move |params, grads| rms.step_scaled(params, grads, 1e-3, 0.5))
+            },
+            |params| {
+                let (decay, epsilon) = (0.95, 0.01);
+                let constants = RmsPropCenteredConfig { decay, epsilon };
+                let mut rms = RmsPropCentered::new(constants, params);
+                Box::new(move |params, grads| rms.step_scaled(params, grads, 1e-3, 0.5))
+            },
+        ];
+        optimizers.into_iter().flat_map(take_two).collect()
+    }
+
+    #[test]
+    fn a_step_on_products_is_that_on_what_they_are_bit_for_bit() {
+        let expected = stepped(true);
+        assert_eq!(expected.len(), 6);
+        assert_eq!(stepped(false), expected);
+        let pool = ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        assert_eq!(pool.install(|| stepped(false)), expected);
+    }
+
+    #[test]
+    fn what_cancels_out_has_a_norm_of_0_and_takes_nothing_from_others() {
+        let (params, layer) = layer();
+        let of = |times: f64| {
+            let share = shares(&params, &layer, &[(0, 3)]).remove(0);
+            let times = |grad: Gradient| match grad.0 {
+                Form::Products(products) => {
+                    let products = products.into_iter().map(|product| product.times(times));
+                    Gradient(Form::Products(products.collect()))
+                }
+                Form::Whole(whole) => (whole * times).into(),
+            };
+            share.into_iter().map(times).collect::<Vec<_>>()
+        };
+        let norm = |times: &[f64]| summed(times.iter().map(|&times| of(times)).collect()).norm;
+        let (none, one) = (norm(&[0.1, 0.2, -0.3]), norm(&[1.0]));
+        assert!(none >= 0.0 && none < 1e-3 * one, "{none} of {one}");
+    }
+
     #[test]
     fn a_number_that_is_not_finite_shows_in_the_norm() {
         let (params, layer) = layer();
         let x = wave(&[5, SIZES.0], 0.37) * f64::INFINITY;
         let mut tape = Tape::default();
         let loss = layer.relu(&x, Some(&mut tape)).sum(Kind::Float);
+        let share = unmultiplied_gradients(&loss, &params.leaves(), tape);
+        assert!(!summed(vec![share]).norm.is_finite());
+
+        // Finite rows, of which the product is not.
+        let x = wave(&[5, SIZES.0], 0.37).abs() * 1e10;
+        let mut tape = Tape::default();
+        let loss = layer.relu(&x, Some(&mut tape)).sum(Kind::Float) * 1e30;
         let share = unmultiplied_gradients(&loss, &params.leaves(), tape);
         assert!(!summed(vec![share]).norm.is_finite());
 

@@ -10,7 +10,7 @@
 //!  its end     what was collected goes into the memory, the actor gets the new parameters
 //! ```
 //!
-//! While the collector works, one thread of the update leaves it a core ([`UpdatePool::lend_core`]).
+//! Where workers have cores of their own, one thread of the update leaves its core to the collector while that works ([`UpdatePool::lend_core`]).
 //!
 //! So the memory stands still while a round goes on, and its end is the only point at which the sides meet. Two things lag
 //! behind the published algorithm, which acts, stores, samples and updates in turn: an action is chosen by a network that lacks

@@ -39,7 +39,7 @@ impl Shares {
 }
 
 /// What share `number` of `n` takes of a batch. The collector and its emulator take about as long for a step as the gradient of one and a half rows, on a core where
-/// meanwhile nobody computes: so the last share, which is then begun last, has so many fewer rows that all end together, but at least half of an equal share.
+/// meanwhile nobody computes: so the last share has so many fewer rows that all end together, but at least half of an equal share.
 fn rows(number: usize, n: usize, config: &DqnConfig) -> Range<usize> {
     let batch_size = config.batch_size;
     let steps = usize::try_from(config.steps_per_update).unwrap_or(batch_size);
