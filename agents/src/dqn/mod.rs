@@ -33,6 +33,8 @@ mod network;
 mod optimizer;
 mod replica;
 #[cfg(test)]
+mod share_tests;
+#[cfg(test)]
 mod tests;
 
 pub use actor::{Actor, epsilon_greedy, greedy, random_action};
